@@ -1,0 +1,77 @@
+import type { LaneKind } from '#core/model/lane';
+
+/** Sorted, non-overlapping [start, end) in ns since the recording began. null = all of it. */
+export type TimeRanges = readonly (readonly [number, number])[] | null;
+
+/** A function as it is named across recordings: never a row number. */
+export interface FunctionRef {
+  readonly name: string;
+  readonly file: string;
+  readonly library: string;
+}
+
+/** One step of the visible stack of transforms (the letters are Firefox Profiler's). */
+export type Transform =
+  | { readonly kind: 'focus'; readonly fn: FunctionRef }
+  | { readonly kind: 'merge'; readonly fn: FunctionRef }
+  | { readonly kind: 'drop'; readonly fn: FunctionRef }
+  | { readonly kind: 'collapse-library'; readonly library: string }
+  | { readonly kind: 'collapse-recursion'; readonly fn: FunctionRef }
+  | { readonly kind: 'my-code' };
+
+/** Which rows of a lane are looked at. A value: it never copies a table. */
+export interface Selection {
+  readonly ranges: TimeRanges;
+  /** Thread rows; null = all. */
+  readonly threads: readonly number[] | null;
+  /** Process rows; null = all. */
+  readonly processes: readonly number[] | null;
+  readonly transforms: readonly Transform[];
+}
+
+export const EVERYTHING: Selection = { ranges: null, threads: null, processes: null, transforms: [] };
+
+/** What a tab shows, as one plain value: kept with the tab, restored after a reload, copied as `--view JSON`. */
+export interface ViewValue {
+  readonly lane: { readonly kind: LaneKind; readonly name: string } | null;
+  readonly view: 'flame' | 'table';
+  /** true = root on top (icicle), the default. */
+  readonly rootOnTop: boolean;
+  /** true = leaves first. */
+  readonly inverted: boolean;
+  readonly order: 'alphabetical' | 'left-heavy';
+  readonly selection: Selection;
+  /** Regular expression, '' = none. Highlights, never filters. */
+  readonly search: string;
+  /** Path of the zoomed box, root first; empty = everything. */
+  readonly zoom: readonly FunctionRef[];
+  /** Path of the selected box, root first. */
+  readonly selected: readonly FunctionRef[];
+}
+
+export const FIRST_VIEW: ViewValue = {
+  lane: null, view: 'flame', rootOnTop: true, inverted: false, order: 'left-heavy', selection: EVERYTHING, search: '', zoom: [], selected: [],
+};
+
+/** How a picture is made. Sizes in units of 1920 x 1080 unless free. */
+export interface PictureOptions {
+  readonly width: number;
+  readonly height: number;
+  /** 1 to 4 device pixels a unit. */
+  readonly scale: number;
+  readonly theme: 'light' | 'dark' | 'clear';
+  /** '' = the first line that the recording gives. */
+  readonly title: string;
+  readonly subtitle: string;
+  readonly caption: boolean;
+  readonly legend: boolean;
+  /** Label size in units: 22 is M. */
+  readonly text: number;
+  /** At most this many rows. */
+  readonly depth: number;
+  readonly callouts: readonly { readonly path: readonly FunctionRef[]; readonly title: string; readonly note: string }[];
+}
+
+export const FIRST_PICTURE: PictureOptions = {
+  width: 1920, height: 1080, scale: 2, theme: 'light', title: '', subtitle: '', caption: true, legend: true, text: 22, depth: 14, callouts: [],
+};

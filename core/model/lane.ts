@@ -1,0 +1,179 @@
+import type { Nanoseconds, StackId, ThreadId } from './ids.ts';
+
+/** Kinds of lane. The order is the wire format: only append. */
+export const LANE_KINDS = ['cpu', 'off-cpu', 'memory', 'cuda', 'gpu-idle', 'gpu-memory', 'faults', 'other'] as const;
+export type LaneKind = (typeof LANE_KINDS)[number];
+
+export const UNITS = ['ns', 'bytes', 'count'] as const;
+export type Unit = (typeof UNITS)[number];
+
+export interface LaneFacts {
+  readonly kind: LaneKind;
+  readonly unit: Unit;
+  /** Which event or profiler: `cpu-clock`, `py-spy`; tells two lanes of a kind apart. */
+  readonly name: string;
+  /** How it was taken, for the pane header: `perf 99 Hz, copied stacks`. */
+  readonly source?: string;
+  /** True where a row is an interval [time, time + duration) and a range takes the overlap. */
+  readonly intervals?: boolean;
+}
+
+export interface SampleRow {
+  readonly time: Nanoseconds;
+  readonly thread: ThreadId;
+  readonly stack: StackId;
+  readonly weight: number;
+  /** How many samples (or events) the row stands for; 0 for time that was shared out without a sample. Default 1. */
+  readonly count?: number;
+  readonly duration?: Nanoseconds;
+}
+
+export const CHUNK_ROWS = 65_536;
+const TICKS = 0x1_0000_0000;
+
+/**
+ * A column that costs nothing while every row holds the same value.
+ * Constant weights (py-spy) and counts of 1 are the common case.
+ */
+class SparingColumn {
+  constant = 0;
+  array: Float64Array<ArrayBuffer> | null = null;
+
+  set(row: number, value: number, capacity: number): void {
+    if (row === 0 && this.array === null) this.constant = value;
+    if (this.array === null) {
+      if (value === this.constant) return;
+      this.array = new Float64Array(capacity).fill(this.constant, 0, row);
+    } else if (this.array.length < capacity) {
+      const bigger = new Float64Array(capacity);
+      bigger.set(this.array);
+      this.array = bigger;
+    }
+    this.array[row] = value;
+  }
+
+  get(row: number): number {
+    return this.array === null ? this.constant : this.array[row];
+  }
+}
+
+/**
+ * Up to 65,536 rows in order of arrival. Times are whole ticks after `base`: 12 bytes a row where weights are constant.
+ * `least` and `greatest` bound the times (with durations), so that a range skips whole chunks.
+ */
+export class Chunk {
+  readonly base: number;
+  /** Nanoseconds a tick; a power of two, 1 unless the rows of a lane lie far apart. */
+  readonly tick: number;
+  rows = 0;
+  least = Infinity;
+  greatest = -Infinity;
+  time = new Uint32Array(256);
+  thread = new Int32Array(256);
+  stack = new Int32Array(256);
+  readonly weight = new SparingColumn();
+  readonly count = new SparingColumn();
+  readonly duration = new SparingColumn();
+
+  constructor(base: number, tick: number) {
+    this.base = base;
+    this.tick = tick;
+  }
+
+  /** Whether a row at this time can still be stored here. */
+  takes(time: number): boolean {
+    const ticks = Math.round((time - this.base) / this.tick);
+    return this.rows < CHUNK_ROWS && ticks >= 0 && ticks < TICKS;
+  }
+
+  push(time: number, thread: number, stack: number, weight: number, count: number, duration: number): void {
+    const row = this.rows;
+    if (row === this.time.length) {
+      const size = Math.min(CHUNK_ROWS, row * 2);
+      const times = new Uint32Array(size);
+      times.set(this.time);
+      this.time = times;
+      const threads = new Int32Array(size);
+      threads.set(this.thread);
+      this.thread = threads;
+      const stacks = new Int32Array(size);
+      stacks.set(this.stack);
+      this.stack = stacks;
+    }
+    this.time[row] = Math.round((time - this.base) / this.tick);
+    this.thread[row] = thread;
+    this.stack[row] = stack;
+    const capacity = this.time.length;
+    this.weight.set(row, weight, capacity);
+    this.count.set(row, count, capacity);
+    this.duration.set(row, duration, capacity);
+    const stored = this.timeAt(row);
+    if (stored < this.least) this.least = stored;
+    if (stored + duration > this.greatest) this.greatest = stored + duration;
+    this.rows = row + 1;
+  }
+
+  timeAt(row: number): Nanoseconds {
+    return (this.base + this.time[row] * this.tick) as Nanoseconds;
+  }
+}
+
+/** One sample table with a unit. Rows are in order of arrival and never rewritten. */
+export class Lane {
+  readonly kind: LaneKind;
+  readonly unit: Unit;
+  readonly name: string;
+  source: string;
+  readonly intervals: boolean;
+  readonly chunks: Chunk[] = [];
+  rows = 0;
+  /** Sum of all weights, in the lane's unit. */
+  total = 0;
+  /** Sum of all counts: real samples. */
+  samples = 0;
+
+  constructor(facts: LaneFacts) {
+    this.kind = facts.kind;
+    this.unit = facts.unit;
+    this.name = facts.name;
+    this.source = facts.source ?? '';
+    this.intervals = facts.intervals ?? false;
+  }
+
+  add(row: SampleRow): void {
+    this.push(row.time, row.thread, row.stack, row.weight, row.count ?? 1, row.duration ?? 0);
+  }
+
+  /** As `add`, without an object: the decoders' inner loop. Times and durations in ns. */
+  push(time: number, thread: number, stack: number, weight: number, count = 1, duration = 0): void {
+    let chunk = this.chunks[this.chunks.length - 1];
+    if (chunk === undefined || !chunk.takes(time)) {
+      chunk = this.#newChunk(time, chunk);
+    }
+    chunk.push(time, thread, stack, weight, count, duration);
+    this.rows++;
+    this.total += weight;
+    this.samples += count;
+  }
+
+  /** Chunk index and row in it of the n-th row. */
+  locate(row: number): { chunk: number; row: number } {
+    let left = row;
+    for (let i = 0; i < this.chunks.length; i++) {
+      if (left < this.chunks[i].rows) return { chunk: i, row: left };
+      left -= this.chunks[i].rows;
+    }
+    return { chunk: this.chunks.length, row: left };
+  }
+
+  // A chunk that closed early because its rows lie far apart or out of order is followed by one with coarser ticks, so
+  // that no input can make a chunk of every row. The first chunk has ticks of 1 ns and room for rows that come late.
+  #newChunk(time: number, last: Chunk | undefined): Chunk {
+    let tick = last?.tick ?? 1;
+    if (last !== undefined && last.rows < 1024) tick = Math.min(tick * 16, 2 ** 28);
+    const base = Math.floor(time) - Math.floor((TICKS / 2) * tick);
+    const chunk = new Chunk(base, tick);
+    this.chunks.push(chunk);
+    return chunk;
+  }
+}

@@ -1,0 +1,82 @@
+import type { MarkFacts, TrackFacts } from '#core/model/profile';
+import type { LaneKind } from '#core/model/lane';
+import type { Check, Notice, RecordOptions, Target } from '#core/protocol/api';
+
+/** A process that a profiler looks at: (pid, start) is checked before and after attaching. */
+export interface Watched {
+  readonly pid: number;
+  readonly start: number;
+}
+
+/** How a decoder thread is to read a stream: a plain value, so that it can be posted to a thread and kept in recording.json. */
+export type StreamFacts =
+  | { readonly decoder: 'perf'; readonly id: string; readonly title: string; readonly watched: readonly number[]; readonly stacks: 'dwarf' | 'fp'; readonly directory: string; readonly source: string; readonly rateHz: number; /** Hand-over: rows before this monotonic ns belong to the stream before. */ readonly from?: number }
+  | { readonly decoder: 'py-spy'; readonly id: string; readonly title: string; readonly watched: readonly number[]; readonly directory: string; readonly source: string; readonly rateHz: number };
+
+/** One window of a profiler that writes a file at a time. Monotonic ns (process.hrtime.bigint() as a number). */
+export interface WindowFacts {
+  readonly start: number;
+  readonly end: number;
+  /** Maps the window's own thread ids to OS thread ids and names, where the profiler gives them apart. */
+  readonly threads: readonly { readonly own: string; readonly tid: number; readonly name: string; readonly pid: number }[];
+}
+
+export interface Terminal {
+  /** What the child printed, for the terminal pane; already kept in terminal.cast. */
+  readonly done: Promise<{ code: number | null; signal: number | null }>;
+  readonly pid: number;
+  onOutput(listener: (text: string) => void): void;
+  write(text: string): void;
+  kill(signal: NodeJS.Signals): void;
+}
+
+/**
+ * What a run lends its profilers. A profiler never reads sample bytes itself where it can hand over a FIFO: the reader
+ * thread opens the path, keeps the raw bytes and passes them to the decoder.
+ */
+export interface Run {
+  readonly target: Target;
+  readonly options: RecordOptions;
+  /** Processes to look at, launched (stopped until all profilers stand) or existing; with their children where asked. */
+  readonly watched: readonly Watched[];
+  /** Directory of the target, for "own code". */
+  readonly directory: string;
+  /** A 0700 folder for FIFOs and scratch files; removed at the end. */
+  readonly scratch: string;
+  /** Starts a child in a pseudo-terminal; argv is passed untouched. */
+  pty(title: string, argv: readonly string[], environment?: Readonly<Record<string, string>>): Terminal;
+  /** Makes a FIFO in the scratch folder and has the reader thread read it to its end. Resolves when the thread has it open. */
+  fifo(facts: StreamFacts): Promise<{ readonly path: string; /** Resolves when the last writer closed and all bytes are decoded. */ readonly done: Promise<void> }>;
+  /** A stream of windows: each `push` hands over one file's bytes. */
+  windows(facts: StreamFacts): { push(window: WindowFacts, bytes: Uint8Array): void; close(): Promise<void> };
+  track(facts: TrackFacts): { add(monotonicNs: number, value: number): void };
+  /** Times are monotonic ns. */
+  mark(facts: MarkFacts): void;
+  notice(notice: Notice): void;
+  /** Closes a notice of ours that no longer holds. */
+  unnotice(id: string): void;
+  /** Called with a tid when a thread that was there at attach has exited (perf's decoder sees it first). */
+  onThreadExit(listener: (pid: number, tid: number) => void): void;
+  /** Monotonic ns. */
+  now(): number;
+  /** Pids of the profiler's own processes, for the cost meter. */
+  cost(pid: number): void;
+}
+
+export interface Running {
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  /** Ends cleanly, keeps everything, leaves no child and no FIFO. */
+  stop(): Promise<void>;
+  /** Resolves when it ended by itself or was stopped; `error` says what went wrong, '' for a clean end. */
+  readonly done: Promise<{ readonly error: string }>;
+}
+
+export interface Profiler {
+  readonly id: string;
+  readonly lanes: readonly LaneKind[];
+  /** What it can do on this target, before anything starts. Never throws: what fails is a check of state `no`. */
+  check(target: Target): Promise<readonly Check[]>;
+  /** Resolves when samples can come. Throws UserError when it cannot start. */
+  start(run: Run): Promise<Running>;
+}
