@@ -46,7 +46,7 @@ export function verdict(file: string, to: string): string | null {
   }
   if (leads('main') || leads('preload')) return 'the page reaches main only through its bridge';
   if (to.startsWith('node:') || isPackage(to, 'electron', 'ws', 'sharp', 'node-pty')) return 'the page runs without Node';
-  if (leads('core/protocol/rpc') && !inFolder('renderer/bridge') && !inFolder('renderer/state')) return 'the page reaches main only through its bridge';
+  if (to.startsWith('core/protocol/rpc') && !inFolder('renderer/bridge') && !inFolder('renderer/state')) return 'the page reaches main only through its bridge';
   const allowed = ['svelte', '@xterm/xterm', '@xterm/addon-fit', 'bits-ui', '@lucide/svelte', '@fontsource-variable', '@fontsource'];
   return own || isPackage(to, ...allowed) || to.startsWith('renderer/') ? null : `the page does not use ${to}`;
 }

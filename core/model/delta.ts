@@ -8,7 +8,7 @@ import type { FrameId, FunctionId, LaneId, ProcessId, StackId, ThreadId } from '
 import { ns } from './ids.ts';
 import { LANE_KINDS, UNITS } from './lane.ts';
 import type { Chunk } from './lane.ts';
-import { Profile } from './profile.ts';
+import type { Profile } from './profile.ts';
 import type { ProfileInfo } from './profile.ts';
 
 /** Version of these bytes; a reader refuses a newer one. */
