@@ -1,0 +1,385 @@
+import type { FunctionId } from '#core/model/ids';
+import type { Chunk, Lane } from '#core/model/lane';
+import type { Profile } from '#core/model/profile';
+import { UNSEEN } from './nodes.ts';
+import type { Shape } from './shape.ts';
+import { sameFunction, shapeFor } from './shape.ts';
+import type { FunctionRef, Selection, TimeRanges } from './view.ts';
+
+/**
+ * A lane's samples within a selection, merged by function. Columns of integers inside; a parent has a smaller number than
+ * its children. Trees of one lane with the same transforms and direction share their nodes, so that a node keeps its number
+ * when the range changes; a node without samples in the selection has a total of 0 and is not to be drawn.
+ */
+export class CallTree {
+  readonly profile: Profile;
+  readonly lane: Lane;
+  readonly selection: Selection;
+  readonly inverted: boolean;
+  #shape: Shape;
+  #length = 0;
+  #total = 0;
+  #samples = 0;
+  #outside = 0;
+  #revision = 0;
+  /** How far the lane's rows were taken. */
+  #chunk = 0;
+  #row = 0;
+  #self = new Float64Array(0);
+  #selfSamples = new Float64Array(0);
+  #totals = new Float64Array(0);
+  #totalSamples = new Float64Array(0);
+  #summed = -1;
+  #childStart = new Int32Array(2);
+  #childList = new Int32Array(0);
+  #linked = '';
+  #threads: Uint8Array | null = null;
+  #threadsKnown = -1;
+
+  /** Takes all rows that are there; `update` takes what came since. */
+  constructor(profile: Profile, lane: Lane, selection: Selection, inverted: boolean) {
+    this.profile = profile;
+    this.lane = lane;
+    this.selection = selection;
+    this.inverted = inverted;
+    this.#shape = shapeFor(profile, lane, selection.transforms, inverted);
+    this.update();
+  }
+
+  /** Changes when node numbers change their meaning. Equal for two trees whose nodes have the same numbers. */
+  get generation(): number {
+    return this.#shape.id;
+  }
+
+  /** Grows with every update that changed something. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** Nodes, those without samples in the selection included. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Weight of all nodes together, in the lane's unit. */
+  get total(): number {
+    return this.#total;
+  }
+
+  /** Real samples in it. */
+  get samples(): number {
+    return this.#samples;
+  }
+
+  /** Weight in the selection that has no box: rows without a stack, and what transforms took out. */
+  get outside(): number {
+    return this.#outside;
+  }
+
+  /** Takes rows and name patches since last time; true if anything changed. */
+  update(): boolean {
+    const shape = shapeFor(this.profile, this.lane, this.selection.transforms, this.inverted);
+    const rebuilt = shape !== this.#shape;
+    if (rebuilt) {
+      this.#shape = shape;
+      this.#chunk = this.#row = 0;
+      this.#total = this.#samples = this.#outside = 0;
+      this.#self.fill(0);
+      this.#selfSamples.fill(0);
+    }
+    const changed = this.#takeRows() || rebuilt;
+    if (changed) {
+      this.#length = shape.nodes.length;
+      this.#room(this.#length);
+      this.#revision++;
+    }
+    return changed;
+  }
+
+  parent(node: number): number {
+    return this.#shape.nodes.parent.get(node);
+  }
+
+  fn(node: number): FunctionId {
+    return this.#shape.nodes.fn.get(node) as FunctionId;
+  }
+
+  /** A source line that was seen in the function at this node, 0 where none is known. */
+  line(node: number): number {
+    return this.#shape.nodes.line.get(node);
+  }
+
+  /** 0 for a root. */
+  depth(node: number): number {
+    return this.#shape.nodes.depth.get(node);
+  }
+
+  /** Weight of the node less its callees'. */
+  self(node: number): number {
+    return this.#self[node];
+  }
+
+  /** Weight of the node with its callees'. */
+  totalOf(node: number): number {
+    if (this.#summed !== this.#revision) this.#sum();
+    return this.#totals[node];
+  }
+
+  selfSamples(node: number): number {
+    return this.#selfSamples[node];
+  }
+
+  samplesOf(node: number): number {
+    if (this.#summed !== this.#revision) this.#sum();
+    return this.#totalSamples[node];
+  }
+
+  /** Totals of all nodes; valid until the next update. For loops over the whole tree. */
+  totals(): Float64Array {
+    if (this.#summed !== this.#revision) this.#sum();
+    return this.#totals;
+  }
+
+  /** Parents of all nodes; valid until the next update. */
+  parents(): Int32Array {
+    return this.#shape.nodes.parent.view(0, this.#length);
+  }
+
+  /** Functions of all nodes; valid until the next update. */
+  functions(): Int32Array {
+    return this.#shape.nodes.fn.view(0, this.#length);
+  }
+
+  /** Children in the order in which they were made; -1 gives the roots. Valid until the next update. */
+  children(node: number): Int32Array {
+    if (this.#linked !== `${this.#shape.id} ${this.#length}`) this.#link();
+    return this.#childList.subarray(this.#childStart[node + 1], this.#childStart[node + 2]);
+  }
+
+  refOf(node: number): FunctionRef {
+    const functions = this.profile.functions;
+    const fn = this.fn(node);
+    return { name: functions.nameOf(fn), file: functions.fileOf(fn), library: functions.libraryOf(fn) };
+  }
+
+  /** Functions from the root to the node; -1 gives the empty path. */
+  pathOf(node: number): FunctionRef[] {
+    const path: FunctionRef[] = [];
+    for (let at = node; at >= 0; at = this.parent(at)) path.push(this.refOf(at));
+    return path.reverse();
+  }
+
+  /** The node at a path, root first; -1 where there is none or the path is empty. */
+  nodeOf(path: readonly FunctionRef[]): number {
+    if (path.length === 0) return -1;
+    // Two rows of the function table can carry the same names (another kind), so more than one node can be at a path.
+    let at = [-1];
+    for (const ref of path) {
+      const next: number[] = [];
+      for (const node of at) for (const child of this.children(node)) if (sameFunction(this.profile, this.fn(child), ref)) next.push(child);
+      if (next.length === 0) return -1;
+      at = next;
+    }
+    return at.reduce((best, node) => (this.totalOf(node) > this.totalOf(best) ? node : best));
+  }
+
+  #room(nodes: number): void {
+    if (nodes <= this.#self.length) return;
+    const size = Math.max(nodes, this.#self.length * 2, 256);
+    const self = new Float64Array(size);
+    self.set(this.#self);
+    this.#self = self;
+    const samples = new Float64Array(size);
+    samples.set(this.#selfSamples);
+    this.#selfSamples = samples;
+  }
+
+  // One reverse loop: a child is always met before its parent.
+  #sum(): void {
+    const length = this.#length;
+    if (this.#totals.length < this.#self.length) {
+      this.#totals = new Float64Array(this.#self.length);
+      this.#totalSamples = new Float64Array(this.#self.length);
+    }
+    const totals = this.#totals;
+    const samples = this.#totalSamples;
+    totals.set(this.#self);
+    samples.set(this.#selfSamples);
+    const parent = this.parents();
+    for (let node = length - 1; node >= 0; node--) {
+      const up = parent[node];
+      if (up < 0) continue;
+      totals[up] += totals[node];
+      samples[up] += samples[node];
+    }
+    this.#summed = this.#revision;
+  }
+
+  #link(): void {
+    const length = this.#length;
+    const parent = this.parents();
+    const start = new Int32Array(length + 2);
+    for (let node = 0; node < length; node++) start[parent[node] + 2]++;
+    for (let i = 1; i < length + 2; i++) start[i] += start[i - 1];
+    const list = new Int32Array(length);
+    const next = start.slice();
+    for (let node = 0; node < length; node++) list[next[parent[node] + 1]++] = node;
+    this.#childStart = start;
+    this.#childList = list;
+    this.#linked = `${this.#shape.id} ${length}`;
+  }
+
+  #takeRows(): boolean {
+    const chunks = this.lane.chunks;
+    let taken = false;
+    this.#threads = this.#threadMask();
+    for (; this.#chunk < chunks.length; this.#chunk++, this.#row = 0) {
+      const chunk = chunks[this.#chunk];
+      const to = chunk.rows;
+      if (this.#row < to) {
+        taken = this.#takeChunk(chunk, this.#row, to) || taken;
+        this.#row = to;
+      }
+      // The last chunk may grow; and a row may still come to it after a later chunk was begun only if it is the last.
+      if (this.#chunk === chunks.length - 1) break;
+    }
+    return taken;
+  }
+
+  /** Sums rows from..to of a chunk; true where a row lay in the selection. */
+  #takeChunk(chunk: Chunk, from: number, to: number): boolean {
+    const inside = within(this.selection.ranges, chunk.least, chunk.greatest);
+    if (inside === 'none') return false;
+    const shape = this.#shape;
+    let map = shape.toNode();
+    this.#room(shape.nodes.length);
+    let self = this.#self;
+    let selfSamples = this.#selfSamples;
+    const stacks = chunk.stack;
+    const weights = chunk.weight.array;
+    const counts = chunk.count.array;
+    const oneWeight = chunk.weight.constant;
+    const oneCount = chunk.count.constant;
+    const mask = this.#threads;
+    const threads = chunk.thread;
+    const share = inside === 'some' ? new Share(chunk, this.selection.ranges ?? [], this.lane.intervals) : null;
+    let total = 0;
+    let samples = 0;
+    let outside = 0;
+    let taken = false;
+
+    for (let row = from; row < to; row++) {
+      if (mask !== null && (threads[row] < 0 || mask[threads[row]] === 0)) continue;
+      let weight = weights === null ? oneWeight : weights[row];
+      if (share !== null) {
+        const part = share.of(row);
+        if (part === 0) continue;
+        weight *= part;
+      }
+      taken = true;
+      const stack = stacks[row];
+      let node = stack < 0 ? stack : map[stack];
+      if (node === UNSEEN) {
+        node = shape.place(stack);
+        map = shape.toNode();
+        if (shape.nodes.length > self.length) {
+          this.#room(shape.nodes.length);
+          self = this.#self;
+          selfSamples = this.#selfSamples;
+        }
+      }
+      if (node < 0) {
+        outside += weight;
+        continue;
+      }
+      const count = counts === null ? oneCount : counts[row];
+      self[node] += weight;
+      selfSamples[node] += count;
+      total += weight;
+      samples += count;
+    }
+    this.#total += total;
+    this.#samples += samples;
+    this.#outside += outside;
+    return taken;
+  }
+
+  // By thread row: 1 where the selection takes it; null where it takes all.
+  #threadMask(): Uint8Array | null {
+    const { threads, processes } = this.selection;
+    if (threads === null && processes === null) return null;
+    const table = this.profile.threads;
+    if (this.#threadsKnown === table.length && this.#threads !== null) return this.#threads;
+    this.#threadsKnown = table.length;
+    const mask = new Uint8Array(table.length);
+    const chosenThreads = threads === null ? null : new Set(threads);
+    const chosenProcesses = processes === null ? null : new Set(processes);
+    for (let row = 0; row < table.length; row++) {
+      if (chosenThreads !== null && !chosenThreads.has(row)) continue;
+      if (chosenProcesses !== null && !chosenProcesses.has(table.process.get(row))) continue;
+      mask[row] = 1;
+    }
+    return mask;
+  }
+}
+
+/** How much of [least, greatest] the ranges cover. */
+function within(ranges: TimeRanges, least: number, greatest: number): 'all' | 'some' | 'none' {
+  if (ranges === null) return 'all';
+  let touched = false;
+  for (const [start, end] of ranges) {
+    if (start <= least && greatest < end) return 'all';
+    if (start <= greatest && least < end) touched = true;
+  }
+  return touched ? 'some' : 'none';
+}
+
+/** Which part of a row lies in the ranges: 0 or 1 for a moment, the overlapped share for an interval. */
+class Share {
+  readonly #times: Uint32Array;
+  readonly #base: number;
+  readonly #tick: number;
+  readonly #durations: Float64Array | null;
+  readonly #oneDuration: number;
+  readonly #starts: Float64Array;
+  readonly #ends: Float64Array;
+  /** The range that the last row met: rows are nearly in order. */
+  #at = 0;
+
+  constructor(chunk: Chunk, ranges: readonly (readonly [number, number])[], intervals: boolean) {
+    this.#times = chunk.time;
+    this.#base = chunk.base;
+    this.#tick = chunk.tick;
+    this.#durations = intervals ? chunk.duration.array : null;
+    this.#oneDuration = intervals ? chunk.duration.constant : 0;
+    const near = ranges.filter(([start, end]) => start <= chunk.greatest && chunk.least < end && end > start);
+    this.#starts = Float64Array.from(near, ([start]) => start);
+    this.#ends = Float64Array.from(near, ([, end]) => end);
+  }
+
+  of(row: number): number {
+    const starts = this.#starts;
+    const ends = this.#ends;
+    const time = this.#base + this.#times[row] * this.#tick;
+    const duration = this.#durations === null ? this.#oneDuration : this.#durations[row];
+    let at = this.#at;
+    // `at` becomes the first range that ends after the row begins.
+    if (at >= ends.length || ends[at] <= time || (at > 0 && ends[at - 1] > time)) {
+      let low = 0;
+      let high = ends.length;
+      while (low < high) {
+        const middle = (low + high) >>> 1;
+        if (ends[middle] <= time) low = middle + 1;
+        else high = middle;
+      }
+      at = low;
+      this.#at = at;
+    }
+    if (at >= ends.length) return 0;
+    if (duration <= 0) return starts[at] <= time ? 1 : 0;
+    const end = time + duration;
+    let overlap = 0;
+    for (let i = at; i < starts.length && starts[i] < end; i++) overlap += Math.min(end, ends[i]) - Math.max(time, starts[i]);
+    return overlap / duration;
+  }
+}
