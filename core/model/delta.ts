@@ -194,7 +194,7 @@ export function applyDelta(profile: Profile, bytes: Uint8Array): void {
   readTable(input, m.length, [m.kind, m.start, m.end, m.text, m.value, m.thread]);
   const info = input.string();
   if (info !== '') {
-    const parsed = JSON.parse(info) as { info: ProfileInfo; skipped: [string, number][] };
+    const parsed = parseInfo(info);
     profile.info = parsed.info;
     profile.skipped.clear();
     for (const [what, count] of parsed.skipped) profile.skipped.set(what, count);
@@ -225,6 +225,16 @@ export function applyDelta(profile: Profile, bytes: Uint8Array): void {
   profile.open = Array.from({ length: input.u32() }, () => ({
     lane: input.u32() as LaneId, thread: (input.u32() - 1) as ThreadId, stack: (input.u32() - 1) as StackId, since: ns(input.f64()),
   }));
+}
+
+function parseInfo(text: string): { info: ProfileInfo; skipped: [string, number][] } {
+  try {
+    const parsed = JSON.parse(text) as { info: ProfileInfo; skipped: [string, number][] };
+    if (typeof parsed.info === 'object' && parsed.info !== null && Array.isArray(parsed.skipped)) return parsed;
+  } catch {
+    // Said below, as for JSON of another form.
+  }
+  throw new UserError('delta-damaged', `the facts of the run in a delta cannot be read (${text.length} characters)`);
 }
 
 function within(value: number, length: number, what: string): number {

@@ -167,11 +167,12 @@ export class Lane {
   }
 
   // A chunk that closed early because its rows lie far apart or out of order is followed by one with coarser ticks, so
-  // that no input can make a chunk of every row. The first chunk has ticks of 1 ns and room for rows that come late.
+  // that no input can make a chunk of every row. At 100 rows a second ticks stay at 1 ns. A quarter of a chunk's span
+  // (1 s) lies before its first row: room for rows that come late.
   #newChunk(time: number, last: Chunk | undefined): Chunk {
     let tick = last?.tick ?? 1;
-    if (last !== undefined && last.rows < 1024) tick = Math.min(tick * 16, 2 ** 28);
-    const base = Math.floor(time) - Math.floor((TICKS / 2) * tick);
+    if (last !== undefined && last.rows < 64) tick = Math.min(tick * 16, 2 ** 28);
+    const base = Math.floor(time) - (TICKS / 4) * tick;
     const chunk = new Chunk(base, tick);
     this.chunks.push(chunk);
     return chunk;
