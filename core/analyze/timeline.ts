@@ -1,0 +1,181 @@
+import type { Lane } from '#core/model/lane';
+import type { Track } from '#core/model/profile';
+
+/** Bins begin this wide, in ns; they double when there are too many. */
+const FIRST_BIN = 5e6;
+const MOST_BINS = 16_384;
+
+/**
+ * A lane over time, for the strip above the panes: weight in bins, taken row by row as rows come.
+ *
+ * A sample of CPU time stands for the time before it, so its weight is spread over [time - weight, time); an interval over
+ * itself; anything else (bytes, counts) falls into the bin of its moment.
+ */
+export class LaneStrip {
+  readonly lane: Lane;
+  #binNs = FIRST_BIN;
+  #bins = new Float64Array(1024);
+  #length = 0;
+  #chunk = 0;
+  #row = 0;
+
+  constructor(lane: Lane) {
+    this.lane = lane;
+    this.update();
+  }
+
+  /** Takes the rows that came; true if there were any. */
+  update(): boolean {
+    const { chunks, intervals, unit } = this.lane;
+    let taken = false;
+    for (; this.#chunk < chunks.length; this.#chunk++, this.#row = 0) {
+      const chunk = chunks[this.#chunk];
+      for (; this.#row < chunk.rows; this.#row++) {
+        const time = chunk.timeAt(this.#row);
+        const weight = chunk.weight.get(this.#row);
+        taken = true;
+        if (intervals) this.#spread(time, time + chunk.duration.get(this.#row), weight);
+        else if (unit === 'ns') this.#spread(time - weight, time, weight);
+        else this.#spread(time, time, weight);
+      }
+      if (this.#chunk === chunks.length - 1) break;
+    }
+    return taken;
+  }
+
+  /**
+   * Mean of `steps` equal parts of [from, to) in ns: for a lane of time how many threads at once (cores, blocked threads),
+   * otherwise weight a second.
+   */
+  steps(from: number, to: number, steps: number): Float64Array {
+    const values = new Float64Array(steps);
+    const width = (to - from) / steps;
+    for (let i = 0; i < steps; i++) values[i] = this.mean(from + i * width, from + (i + 1) * width);
+    return values;
+  }
+
+  /** As one value of `steps`. */
+  mean(from: number, to: number): number {
+    if (!(to > from)) return 0;
+    const bin = this.#binNs;
+    const first = Math.max(0, Math.floor(from / bin));
+    const last = Math.min(this.#length - 1, Math.ceil(to / bin) - 1);
+    let sum = 0;
+    for (let i = first; i <= last; i++) {
+      const part = (Math.min(to, (i + 1) * bin) - Math.max(from, i * bin)) / bin;
+      sum += this.#bins[i] * part;
+    }
+    return this.lane.unit === 'ns' ? sum / (to - from) : (sum / (to - from)) * 1e9;
+  }
+
+  /** Largest value of a bin so far, in the unit of `steps`: for a fixed scale. */
+  get largest(): number {
+    let most = 0;
+    for (let i = 0; i < this.#length; i++) if (this.#bins[i] > most) most = this.#bins[i];
+    return this.lane.unit === 'ns' ? most / this.#binNs : (most / this.#binNs) * 1e9;
+  }
+
+  /** End of the last bin, ns. */
+  get end(): number {
+    return this.#length * this.#binNs;
+  }
+
+  #spread(from: number, to: number, weight: number): void {
+    const start = Math.max(0, from);
+    const end = Math.max(start, to);
+    while (end >= MOST_BINS * this.#binNs) this.#halve();
+    const bin = this.#binNs;
+    const first = Math.floor(start / bin);
+    const last = end > start ? Math.max(first, Math.ceil(end / bin) - 1) : first;
+    this.#reach(last + 1);
+    if (first === last) {
+      this.#bins[first] += weight;
+      return;
+    }
+    const each = weight / (end - start);
+    for (let i = first; i <= last; i++) this.#bins[i] += each * (Math.min(end, (i + 1) * bin) - Math.max(start, i * bin));
+  }
+
+  #reach(length: number): void {
+    if (length > this.#bins.length) {
+      const bins = new Float64Array(Math.max(length, this.#bins.length * 2));
+      bins.set(this.#bins);
+      this.#bins = bins;
+    }
+    if (length > this.#length) this.#length = length;
+  }
+
+  #halve(): void {
+    const bins = this.#bins;
+    const length = Math.ceil(this.#length / 2);
+    for (let i = 0; i < length; i++) bins[i] = bins[2 * i] + (2 * i + 1 < this.#length ? bins[2 * i + 1] : 0);
+    bins.fill(0, length);
+    this.#length = length;
+    this.#binNs *= 2;
+  }
+}
+
+/**
+ * A track as `steps` equal parts of [from, to) in ns: the mean over each part of a line that holds every value until the
+ * next; NaN before the first value. After the last value the line goes on to `until` and is NaN from there.
+ */
+export function trackSteps(track: Track, from: number, to: number, steps: number, until = to): Float64Array {
+  const values = new Float64Array(steps).fill(NaN);
+  const times = track.time.view();
+  const rows = track.value.view();
+  const width = (to - from) / steps;
+  if (times.length === 0 || !(width > 0)) return values;
+  let at = lastBefore(times, from);
+  for (let i = 0; i < steps; i++) {
+    const start = Math.max(from + i * width, times[0]);
+    const end = Math.min(from + (i + 1) * width, until);
+    if (end <= start) continue;
+    while (at + 1 < times.length && times[at + 1] <= start) at++;
+    let sum = 0;
+    let now = start;
+    for (let row = Math.max(0, at); now < end; row++) {
+      const next = row + 1 < times.length ? Math.min(end, Math.max(now, times[row + 1])) : end;
+      sum += rows[row] * (next - now);
+      now = next;
+    }
+    values[i] = sum / (end - start);
+  }
+  return values;
+}
+
+/** Mean of a track in [from, to); NaN where it has no value there. */
+export function trackMean(track: Track, from: number, to: number): number {
+  return trackSteps(track, from, to, 1)[0];
+}
+
+/** The latest value, NaN where there is none. */
+export function trackLatest(track: Track): number {
+  return track.value.length === 0 ? NaN : track.value.get(track.value.length - 1);
+}
+
+/** Largest value so far, or the track's own scale: the top of its line. */
+export function trackTop(track: Track): number {
+  if (track.scale > 0) return track.scale;
+  let most = 0;
+  for (const value of track.value.view()) if (value > most) most = value;
+  return most;
+}
+
+/** End of the time axis in ns while live: 30 s, then doubled until it holds `now`. */
+export function liveWindow(now: number): number {
+  let window = 30e9;
+  while (window < now) window *= 2;
+  return window;
+}
+
+/** Row of the last time that is not after `time`, -1 where all are after it. */
+function lastBefore(times: Float64Array, time: number): number {
+  let low = 0;
+  let high = times.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (times[middle] <= time) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
