@@ -157,6 +157,8 @@ export interface HostFacts {
   readonly user: string;
   readonly home: string;
   readonly desktop: boolean;
+  /** How the shipped example program is launched; null where its interpreter is missing. */
+  readonly example: { readonly argv: readonly string[]; readonly directory: string } | null;
 }
 
 /** Every request: what the page sends and what it gets. `payload` is raw bytes beside the JSON, where it is said. */
