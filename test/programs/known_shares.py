@@ -1,0 +1,53 @@
+"""Two functions with a known share of the CPU, a thread that waits for a lock and one that sleeps.
+
+`hot` runs 75 % of the CPU time of the main thread and `warm` 25 %: both do the same work in slices of 3 to 1.
+Prints `ready PID`, then runs for the seconds of its first argument (default: until it is killed).
+"""
+import os
+import sys
+import threading
+import time
+
+
+
+
+def hot(rounds):
+    total = 0
+    for i in range(rounds):
+        total += i * i
+    return total
+
+
+def warm(rounds):
+    total = 0
+    for i in range(rounds):
+        total += i * i
+    return total
+
+
+def sleeper():
+    while True:
+        time.sleep(0.05)
+
+
+def waiter(lock):
+    while True:
+        with lock:
+            pass
+
+
+def main():
+    lock = threading.Lock()
+    lock.acquire()
+    threading.Thread(target=sleeper, name="sleeper", daemon=True).start()
+    threading.Thread(target=waiter, args=(lock,), name="waiter", daemon=True).start()
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 1e9
+    print("ready", os.getpid(), flush=True)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        hot(30000)
+        warm(10000)
+
+
+if __name__ == "__main__":
+    main()
