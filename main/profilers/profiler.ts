@@ -19,6 +19,10 @@ export interface WindowFacts {
   readonly end: number;
   /** Maps the window's own thread ids to OS thread ids and names, where the profiler gives them apart. */
   readonly threads: readonly { readonly own: string; readonly tid: number; readonly name: string; readonly pid: number }[];
+  /** Readings of the kernel's account of each thread: monotonic ns, ns on a CPU, and so on, flat. */
+  readonly onCpu?: readonly { readonly tid: number; readonly points: readonly number[] }[];
+  /** Idle samples are wanted too. */
+  readonly idle?: boolean;
 }
 
 export interface Terminal {
