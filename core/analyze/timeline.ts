@@ -83,6 +83,8 @@ export class LaneStrip {
   #spread(from: number, to: number, weight: number): void {
     const start = Math.max(0, from);
     const end = Math.max(start, to);
+    // Times of a damaged file: no bin is wide enough for them.
+    if (!Number.isFinite(end) || !Number.isFinite(weight)) return;
     while (end >= MOST_BINS * this.#binNs) this.#halve();
     const bin = this.#binNs;
     const first = Math.floor(start / bin);
