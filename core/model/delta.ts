@@ -7,12 +7,17 @@ import { Int32Column } from './column.ts';
 import type { FrameId, FunctionId, LaneId, ProcessId, StackId, ThreadId } from './ids.ts';
 import { ns } from './ids.ts';
 import { LANE_KINDS, UNITS } from './lane.ts';
-import type { Chunk } from './lane.ts';
+import type { Chunk, Lane } from './lane.ts';
 import type { Profile } from './profile.ts';
 import type { ProfileInfo } from './profile.ts';
 
 /** Version of these bytes; a reader refuses a newer one. */
 export const DELTA_VERSION = 1;
+
+// How a lane continues in a delta.
+const SAME_LANE = 0;
+const NEW_LANE = 1;
+const LANE_AGAIN = 2;
 
 /** How far a reader has come: rows of each table. Plain JSON, made by `startCursor`, moved by `takeDelta`. */
 export interface Cursor {
@@ -28,13 +33,15 @@ export interface Cursor {
   marks: number;
   info: number;
   lanes: number[];
+  /** Thinnings of each lane that the reader has seen. */
+  thinnings: number[];
   tracks: number[];
 }
 
 export function startCursor(): Cursor {
   return {
     strings: 1, functions: 0, frames: 0, frameChanges: 0, stacks: 0, processes: 0, processChanges: 0, threads: 0,
-    threadChanges: 0, marks: 0, info: -1, lanes: [], tracks: [],
+    threadChanges: 0, marks: 0, info: -1, lanes: [], thinnings: [], tracks: [],
   };
 }
 
@@ -54,7 +61,7 @@ export interface Delta {
  */
 export function takeDelta(profile: Profile, from: Cursor, limit = 1_000_000): Delta {
   const out = new ByteWriter(16_384);
-  const next: Cursor = { ...from, lanes: [...from.lanes], tracks: [...from.tracks] };
+  const next: Cursor = { ...from, lanes: [...from.lanes], thinnings: [...from.thinnings], tracks: [...from.tracks] };
   let changed = false;
   const moved = (rows: number) => { changed ||= rows > 0; return rows; };
   const fits = (rows: number, bytesEach: number) => Math.max(0, Math.min(rows, Math.floor((limit - out.length) / bytesEach)));
@@ -126,18 +133,20 @@ export function takeDelta(profile: Profile, from: Cursor, limit = 1_000_000): De
   for (let i = 0; i < lanes; i++) {
     const lane = profile.lanes[i];
     const known = from.lanes[i] !== undefined;
-    out.u8(known ? 0 : 1);
+    const at = known ? positionIn(lane, from.lanes[i], from.thinnings[i] ?? 0) : 0;
+    out.u8(!known ? NEW_LANE : at < 0 ? LANE_AGAIN : SAME_LANE);
     if (!known) {
       changed = true;
       out.u8(LANE_KINDS.indexOf(lane.kind)); out.u8(UNITS.indexOf(lane.unit)); out.string(lane.name); out.string(lane.source);
       out.u8(lane.intervals ? 1 : 0);
     }
-    const at = from.lanes[i] ?? 0;
-    const rows = complete ? fits(lane.rows - at, 44) : 0;
+    const start = Math.max(at, 0);
+    const rows = complete ? fits(lane.rows - start, 44) : 0;
     moved(rows);
-    writeRows(out, lane.chunks, lane.locate(at), rows);
-    next.lanes[i] = at + rows;
-    if (at + rows < lane.rows) complete = false;
+    writeRows(out, lane.chunks, lane.locate(start), rows);
+    next.lanes[i] = start + rows;
+    next.thinnings[i] = lane.thinnings;
+    if (start + rows < lane.rows) complete = false;
   }
 
   out.u32(profile.open.length);
@@ -208,13 +217,15 @@ export function applyDelta(profile: Profile, bytes: Uint8Array): void {
   }
   const lanes = input.u32();
   for (let i = 0; i < lanes; i++) {
-    if (input.u8() === 1) {
+    const state = input.u8();
+    if (state === NEW_LANE) {
       profile.addLane({
         kind: LANE_KINDS[within(input.u8(), LANE_KINDS.length, 'lane kind')], unit: UNITS[within(input.u8(), UNITS.length, 'unit')],
         name: input.string(), source: input.string(), intervals: input.u8() === 1,
       });
     }
     const lane = profile.lanes[within(i, profile.lanes.length, 'lane')];
+    if (state === LANE_AGAIN) lane.clear();
     const time = input.float64(), thread = input.int32(), stack = input.int32();
     const weight = input.float64(), count = input.float64(), duration = input.float64();
     for (let row = 0; row < time.length; row++) {
@@ -273,6 +284,16 @@ function writeFrameChanges(out: ByteWriter, profile: Profile, from: Cursor, next
     for (const call of inlined) { out.u32(call.function); out.u32(call.line); }
   }
   return frames.changes.length;
+}
+
+/**
+ * Where a reader that has `rows` rows goes on after thinnings that it has not seen; -1 when it has to take the lane again.
+ * A reader that had passed the thinned half takes the rest and then, at the same count, thins the same rows itself.
+ */
+function positionIn(lane: Lane, rows: number, thinningsSeen: number): number {
+  if (thinningsSeen === lane.thinnings) return rows;
+  const { rows: half, removed } = lane.lastThinning;
+  return thinningsSeen === lane.thinnings - 1 && removed > 0 && rows >= half ? rows - removed : -1;
 }
 
 function writeRows(out: ByteWriter, chunks: readonly Chunk[], at: { chunk: number; row: number }, rows: number): void {

@@ -29,6 +29,8 @@ export interface SampleRow {
 }
 
 export const CHUNK_ROWS = 65_536;
+/** Rows that a lane holds at most; then its older half is thinned. */
+export const LANE_ROWS = 20_000_000;
 const TICKS = 0x1_0000_0000;
 
 /**
@@ -116,9 +118,29 @@ export class Chunk {
   timeAt(row: number): Nanoseconds {
     return (this.base + this.time[row] * this.tick) as Nanoseconds;
   }
+
+  /** Every second row, with the weight and count of the row that goes: sums stay what they were. */
+  halved(): Chunk {
+    const half = new Chunk(this.base, this.tick);
+    for (let row = 0; row < this.rows; row += 2) {
+      const pair = row + 1 < this.rows;
+      half.push(this.timeAt(row), this.thread[row], this.stack[row], this.weight.get(row) + (pair ? this.weight.get(row + 1) : 0),
+        this.count.get(row) + (pair ? this.count.get(row + 1) : 0), this.duration.get(row));
+    }
+    return half;
+  }
 }
 
-/** One sample table with a unit. Rows are in order of arrival and never rewritten. */
+/** What the last thinning did to row numbers: of the first `rows`, `removed` went. */
+export interface Thinning {
+  readonly rows: number;
+  readonly removed: number;
+}
+
+/**
+ * One sample table with a unit. Rows are in order of arrival and never rewritten, but for one thing: a lane that reaches its
+ * limit thins its older half. That happens in `push` at a fixed count, so a reader that took the same rows does the same.
+ */
 export class Lane {
   readonly kind: LaneKind;
   readonly unit: Unit;
@@ -126,13 +148,18 @@ export class Lane {
   source: string;
   readonly intervals: boolean;
   readonly chunks: Chunk[] = [];
+  readonly limit: number;
+  /** How often rows were thinned or cleared: a tree built before has to be built again. */
+  thinnings = 0;
+  lastThinning: Thinning = { rows: 0, removed: 0 };
   rows = 0;
   /** Sum of all weights, in the lane's unit. */
   total = 0;
   /** Sum of all counts: real samples. */
   samples = 0;
 
-  constructor(facts: LaneFacts) {
+  constructor(facts: LaneFacts, limit = LANE_ROWS) {
+    this.limit = limit;
     this.kind = facts.kind;
     this.unit = facts.unit;
     this.name = facts.name;
@@ -154,6 +181,16 @@ export class Lane {
     this.rows++;
     this.total += weight;
     this.samples += count;
+    if (this.rows >= this.limit) this.#thin();
+  }
+
+  /** Drops every row: what follows is the whole lane again. */
+  clear(): void {
+    this.chunks.length = 0;
+    this.rows = 0;
+    this.total = 0;
+    this.samples = 0;
+    this.thinnings++;
   }
 
   /** Chunk index and row in it of the n-th row. */
@@ -164,6 +201,21 @@ export class Lane {
       left -= this.chunks[i].rows;
     }
     return { chunk: this.chunks.length, row: left };
+  }
+
+  // Whole chunks of the older half; the newest stays, so that the next row finds its place.
+  #thin(): void {
+    let rows = 0;
+    let removed = 0;
+    for (let i = 0; i < this.chunks.length - 1 && rows + this.chunks[i].rows <= this.rows / 2; i++) {
+      const before = this.chunks[i].rows;
+      rows += before;
+      this.chunks[i] = this.chunks[i].halved();
+      removed += before - this.chunks[i].rows;
+    }
+    this.rows -= removed;
+    this.thinnings++;
+    this.lastThinning = { rows, removed };
   }
 
   // A chunk that closed early because its rows lie far apart or out of order is followed by one with coarser ticks, so

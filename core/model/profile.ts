@@ -137,8 +137,9 @@ export class Profile {
   /** What could not be read or was left out, by reason: shown to the user, never silent. */
   readonly skipped = new Map<string, number>();
 
-  addLane(facts: LaneFacts): LaneId {
-    return (this.lanes.push(new Lane(facts)) - 1) as LaneId;
+  /** `limit`: rows that the lane holds at most before its older half is thinned. */
+  addLane(facts: LaneFacts, limit?: number): LaneId {
+    return (this.lanes.push(new Lane(facts, limit)) - 1) as LaneId;
   }
 
   /** The first lane of a kind (and name), or null. */

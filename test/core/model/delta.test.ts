@@ -112,6 +112,32 @@ describe('deltas', () => {
     expect([to.functions.length, to.frames.length, to.stacks.length]).toEqual(rows);
   });
 
+  test('a lane over its limit thins its older half, on both sides alike, and loses no weight', () => {
+    const from = new Profile();
+    const lane = from.lanes[from.addLane({ kind: 'cpu', unit: 'ns', name: 'x' }, 300_000)];
+    const twin = new Profile();
+    twin.addLane({ kind: 'cpu', unit: 'ns', name: 'x' }, 300_000);
+    const late = new Profile();
+    late.addLane({ kind: 'cpu', unit: 'ns', name: 'x' }, 300_000);
+    const pulled = { ...startCursor(), lanes: [0], thinnings: [0] };
+    let cursor = pulled;
+    let lateCursor = pulled;
+    for (let i = 0; i < 700_000; i++) {
+      lane.push(i * 1000, i % 5, -1, 1 + (i % 2));
+      if (i % 9000 === 0) cursor = follow(from, twin, cursor);
+      // Far behind when the half is thinned: it takes the lane again.
+      if (i === 10 || i === 400_000) lateCursor = follow(from, late, lateCursor);
+    }
+    follow(from, twin, cursor);
+    follow(from, late, lateCursor);
+    const total = 700_000 * 1.5;
+    expect(lane.thinnings).toBeGreaterThan(2);
+    expect(lane.rows).toBeLessThanOrEqual(300_000);
+    expect([lane.total, lane.samples]).toEqual([total, 700_000]);
+    expect(picture(twin)).toEqual(picture(from));
+    expect([late.lanes[0].rows, late.lanes[0].total, late.lanes[0].samples]).toEqual([lane.rows, total, 700_000]);
+  });
+
   test('damaged bytes are refused in one clear line, never a crash', () => {
     const whole = takeDelta(filled(40), startCursor()).bytes.slice();
     fc.assert(fc.property(fc.nat(whole.length - 1), fc.nat(255), fc.boolean(), (at, value, cut) => {
