@@ -1,0 +1,192 @@
+// Sample rows: which lane, which weight. On-CPU time is exact where the recording has switch records.
+import type { StackId } from '#core/model/ids';
+import { NO_STACK } from '#core/model/ids';
+import type { Lane, LaneFacts } from '#core/model/lane';
+import type { EventList, PerfEvent } from './attributes.ts';
+import type { Block } from './framer.ts';
+import { MISC_SWITCH_OUT, MISC_SWITCH_OUT_PREEMPT, SAMPLE, u64 } from './layout.ts';
+import { StackReader } from './stacks.ts';
+import { ThreadClock } from './switches.ts';
+import type { PerfShared, PerfThread } from './threads.ts';
+
+export interface EventTotals {
+  readonly name: string;
+  samples: number;
+  /** Sum of the periods: what `perf report` shares out. */
+  period: number;
+}
+
+interface SampleOptions {
+  readonly live: boolean;
+  readonly source: string;
+  readonly rateHz: number;
+}
+
+/** How the weight of an event's rows is found. */
+type Weighing = 'exact' | 'period' | 'rate';
+
+interface Target {
+  readonly lane: Lane | null;
+  readonly weighing: Weighing;
+  readonly totals: EventTotals;
+  /** Period of samples that do not say theirs. */
+  readonly period: number;
+}
+
+export class SampleWriter {
+  readonly stacks: StackReader;
+  readonly totals: EventTotals[] = [];
+  /** Samples of context switches, which the off-CPU lane will take. */
+  switchSamples = 0;
+  #shared: PerfShared;
+  #events: EventList;
+  #options: SampleOptions;
+  #targets: (Target | undefined)[] = [];
+  /** The kind of event that exact time is shared out to; hybrid CPUs have one such event for each kind of core. */
+  #exactEvent: PerfEvent | null = null;
+  /** Since when threads are watched that were there before: the first moment that a record tells of. */
+  #attachedAt = NaN;
+
+  constructor(shared: PerfShared, events: EventList, options: SampleOptions) {
+    this.#shared = shared;
+    this.#events = events;
+    this.#options = options;
+    this.stacks = new StackReader(shared);
+  }
+
+  /** True where switch records make on-CPU time exact. */
+  get exact(): boolean {
+    const { events } = this.#events;
+    for (let i = 0; i < events.length; i++) if (events[i].contextSwitch) return true;
+    return false;
+  }
+
+  /** One sample at a time of the profile. False when it could not be read. */
+  write(block: Block, at: number, index: number, time: number): boolean {
+    const view = block.view;
+    const event = this.#events.events[index];
+    const target = this.#targets[index] ?? this.#open(event, index);
+    const period = event.periodAt >= 0 ? u64(view, at + event.periodAt) : target.period;
+    let pid = -1;
+    let tid = -1;
+    if (event.tidAt >= 0) {
+      pid = view.getInt32(at + event.tidAt, true);
+      tid = view.getInt32(at + event.tidAt + 4, true);
+    }
+    this.#begin(time);
+    const lane = target.lane;
+    if (lane === null) {
+      if (event.role === 'switch') this.switchSamples++;
+      target.totals.samples++;
+      target.totals.period += period;
+      return true;
+    }
+    const thread = this.#shared.thread(pid, tid);
+    const stack = this.stacks.read(block, at, event, pid, tid);
+    if (!this.stacks.fits) return false;
+    target.totals.samples++;
+    target.totals.period += period;
+    lane.push(time, thread.row, stack, this.#weight(target, thread, time, stack, period), 1);
+    return true;
+  }
+
+  /** A SWITCH record: misc says whether the thread of its trailer left the CPU, and whether it could have run on. */
+  switch(view: DataView, at: number, event: PerfEvent, time: number): void {
+    if (event.tidFromEnd < 0) return;
+    const size = view.getUint16(at + 6, true);
+    if (size < 8 + event.trailer) return;
+    const place = at + size - event.tidFromEnd;
+    const tid = view.getInt32(place + 4, true);
+    if (tid <= 0) return;
+    this.#begin(time);
+    const thread = this.#shared.thread(view.getInt32(place, true), tid);
+    const clock = this.#clock(thread);
+    const misc = view.getUint16(at + 4, true);
+    if ((misc & MISC_SWITCH_OUT) !== 0) clock.switchOut(time, (misc & MISC_SWITCH_OUT_PREEMPT) !== 0);
+    else clock.switchIn(time);
+    this.#shared.change(thread);
+  }
+
+  /** The recording ended: closes every clock. */
+  finishThreads(time: number): void {
+    if (!this.exact) return;
+    for (const thread of this.#shared.threads.values()) {
+      if (thread.tid <= 0) continue;
+      this.#clock(thread);
+      this.#shared.finish(thread, time, false);
+    }
+  }
+
+  /** Events that never fired have a lane too, so that a file says what it looked for. */
+  finish(): void {
+    this.#events.events.forEach((event, index) => {
+      if (event.role !== 'nothing' && this.#targets[index] === undefined) this.#open(event, index);
+    });
+  }
+
+  #weight(target: Target, thread: PerfThread, time: number, stack: StackId, period: number): number {
+    switch (target.weighing) {
+      case 'exact': {
+        if (thread.tid <= 0) return target.period;
+        thread.lastStack = stack;
+        thread.sampled = stack !== NO_STACK;
+        this.#shared.change(thread);
+        return this.#clock(thread).sample(time);
+      }
+      case 'rate': return target.period;
+      case 'period': return period;
+    }
+  }
+
+  #begin(time: number): void {
+    if (!(this.#attachedAt === this.#attachedAt)) this.#attachedAt = time;
+  }
+
+  #clock(thread: PerfThread): ThreadClock {
+    return thread.clock ??= new ThreadClock(this.#attachedAt === this.#attachedAt ? this.#attachedAt : 0);
+  }
+
+  #open(event: PerfEvent, index: number): Target {
+    const facts = this.#laneOf(event);
+    const totals: EventTotals = { name: event.name, samples: 0, period: 0 };
+    const rate = event.frequency > 0 ? event.frequency : this.#options.rateHz;
+    const inNs = event.role === 'cpu' && facts?.weighing !== 'period';
+    const period = (inNs || event.countsTime) && event.frequency > 0 ? 1e9 / rate : event.period > 0 ? event.period : 1;
+    const lane = facts === null ? null : this.#shared.lane(facts.lane);
+    if (facts?.weighing === 'exact') {
+      this.#exactEvent ??= event;
+      this.#shared.exactLane ??= lane;
+    }
+    const target: Target = { lane, weighing: facts?.weighing ?? 'period', totals, period };
+    this.#targets[index] = target;
+    this.totals.push(totals);
+    return target;
+  }
+
+  #laneOf(event: PerfEvent): { lane: LaneFacts; weighing: Weighing } | null {
+    const name = event.name;
+    const source = this.#options.source !== '' ? this.#options.source : sourceText(event);
+    switch (event.role) {
+      case 'nothing': return null;
+      // Issue 5 makes off-CPU intervals of these and of the thread clocks.
+      case 'switch': return null;
+      case 'faults': return { lane: { kind: 'faults', unit: 'count', name, source }, weighing: 'period' };
+      case 'other': return { lane: { kind: 'other', unit: 'count', name, source }, weighing: 'period' };
+      case 'cpu': {
+        const first = this.#exactEvent;
+        const exact = this.exact && (first === null || (first.type === event.type && first.config === event.config));
+        if (exact) return { lane: { kind: 'cpu', unit: 'ns', name, source }, weighing: 'exact' };
+        if (event.countsTime) return { lane: { kind: 'cpu', unit: 'ns', name, source }, weighing: 'period' };
+        if ((this.#options.live || this.exact) && event.frequency > 0) return { lane: { kind: 'cpu', unit: 'ns', name, source }, weighing: 'rate' };
+        // Cycles of a file: counted as perf report counts them.
+        return { lane: { kind: 'cpu', unit: 'count', name, source }, weighing: 'period' };
+      }
+    }
+  }
+}
+
+function sourceText(event: PerfEvent): string {
+  const often = event.frequency > 0 ? `${event.frequency} Hz` : `every ${event.period}`;
+  const how = (event.sampleType & SAMPLE.STACK_USER) !== 0 ? ', copied stacks' : (event.sampleType & SAMPLE.CALLCHAIN) !== 0 ? ', call chains' : '';
+  return `perf ${often}${how}`;
+}

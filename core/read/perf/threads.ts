@@ -1,0 +1,241 @@
+// Processes and threads of a recording as perf's records tell of them, and what two decoders of one recording share.
+import { AddressSpaces } from '#core/native/address-space';
+import { Unwinder } from '#core/native/unwind';
+import type { NativeSources } from '#core/native/sources';
+import type { FrameId, LaneId, ProcessId, StackId, ThreadId } from '#core/model/ids';
+import { NO_PROCESS, NO_STACK } from '#core/model/ids';
+import type { Lane, LaneFacts } from '#core/model/lane';
+import type { Profile } from '#core/model/profile';
+import { ThreadClock } from './switches.ts';
+
+export class PerfProcess {
+  readonly pid: number;
+  readonly row: ProcessId;
+  named = false;
+
+  constructor(pid: number, row: ProcessId) {
+    this.pid = pid;
+    this.row = row;
+  }
+}
+
+export class PerfThread {
+  readonly process: PerfProcess;
+  readonly tid: number;
+  readonly row: ThreadId;
+  name: string;
+  /** Null while nothing timed was seen of it, or where there are no switch records. */
+  clock: ThreadClock | null = null;
+  /** Stack of its last CPU sample: time that no sample fell into later goes there. */
+  lastStack: StackId = NO_STACK;
+  sampled = false;
+  changed = false;
+
+  constructor(process: PerfProcess, tid: number, row: ThreadId, name: string) {
+    this.process = process;
+    this.tid = tid;
+    this.row = row;
+    this.name = name;
+  }
+}
+
+/** A thread or process that ended and may still have a sample to come. */
+interface Leaving {
+  readonly pid: number;
+  readonly tid: number;
+  readonly process: boolean;
+  readonly time: number;
+}
+
+/** The decoders of one recording, for the order in which they hand on. */
+export interface Turn {
+  readonly replaces: Turn | null;
+  ended: boolean;
+  /** Internal clock-free time up to which it handed on, monotonic ns. */
+  reached: number;
+}
+
+/**
+ * What several decoders of one recording have in common: lanes, processes, threads with their switch state, address spaces.
+ * A decoder that takes over from another (hand-over) waits with its rows until the other one has ended, so that every thread
+ * is told of in the order of time.
+ */
+export class PerfShared {
+  readonly profile: Profile;
+  readonly spaces: AddressSpaces;
+  readonly unwinder: Unwinder;
+  readonly threads = new Map<number, PerfThread>();
+  readonly processes = new Map<number, PerfProcess>();
+  readonly decoders: Turn[] = [];
+  /** The lane that exact time goes to. */
+  exactLane: Lane | null = null;
+  #lanes = new Map<string, Lane>();
+  #generations = new Map<string, number>();
+  #changed: PerfThread[] = [];
+  #leaving: Leaving[] = [];
+  #tooShort: StackId = NO_STACK;
+
+  constructor(profile: Profile, options: { sources: NativeSources; directory: string }) {
+    this.profile = profile;
+    this.spaces = new AddressSpaces(profile, options.sources, { directory: options.directory });
+    this.unwinder = new Unwinder(this.spaces);
+  }
+
+  /** The lane of these facts, made if new. */
+  lane(facts: LaneFacts): Lane {
+    const key = `${facts.kind} ${facts.unit} ${facts.name}`;
+    const known = this.#lanes.get(key);
+    if (known !== undefined) return known;
+    const id: LaneId = this.profile.addLane(facts);
+    const lane = this.profile.lanes[id];
+    this.#lanes.set(key, lane);
+    return lane;
+  }
+
+  marker(name: string): FrameId {
+    return this.profile.frames.source(this.profile.functions.intern({ name, kind: 'marker' }));
+  }
+
+  /** The thread, made if nothing told of it before. */
+  thread(pid: number, tid: number): PerfThread {
+    const known = this.threads.get(tid);
+    if (known !== undefined && known.process.pid === pid) return known;
+    return this.#addThread(this.process(pid), tid, tid === 0 ? 'swapper' : `:${tid}`);
+  }
+
+  process(pid: number, parent: ProcessId = NO_PROCESS): PerfProcess {
+    return this.processes.get(pid) ?? this.#addProcess(pid, parent, pid === 0 ? 'swapper' : `:${pid}`);
+  }
+
+  /** COMM. `time` is null for what perf made up at the start. An exec begins a new generation of the thread. */
+  comm(pid: number, tid: number, name: string, exec: boolean, time: number | null): void {
+    let thread = this.thread(pid, tid);
+    if (exec && time !== null) {
+      const clock = thread.clock;
+      this.finish(thread, time);
+      thread = this.#addThread(thread.process, tid, name);
+      if (clock !== null) {
+        thread.clock = new ThreadClock(time);
+        thread.clock.switchIn(time);
+      }
+      this.spaces.exec(pid);
+      this.unwinder.forget(tid);
+    } else if (thread.name !== name) {
+      thread.name = name;
+      this.profile.threads.rename(thread.row, name);
+    }
+    if (pid === tid || !thread.process.named) {
+      thread.process.named = true;
+      if (this.profile.processes.nameOf(thread.process.row) !== name) this.profile.processes.rename(thread.process.row, name);
+    }
+  }
+
+  /** FORK: a thread, or a process where pid and ppid differ. `exact`: keep its times from `time` on. */
+  fork(pid: number, parentPid: number, tid: number, parentTid: number, time: number | null, exact: boolean): void {
+    if (time === null) {
+      if (this.threads.get(tid)?.process.pid === pid) return;
+      const parent = pid === parentPid ? NO_PROCESS : this.processes.get(parentPid)?.row ?? NO_PROCESS;
+      this.#addThread(this.process(pid, parent), tid, this.threads.get(parentTid)?.name ?? `:${tid}`);
+      return;
+    }
+    this.#leave(Infinity, tid);
+    const name = this.threads.get(parentTid)?.name ?? `:${tid}`;
+    const before = this.threads.get(tid);
+    if (before !== undefined) this.finish(before, time);
+    let process: PerfProcess;
+    if (pid !== parentPid) {
+      process = this.#addProcess(pid, this.process(parentPid).row, name);
+      this.spaces.fork(parentPid, pid);
+    } else process = this.process(pid);
+    const thread = this.#addThread(process, tid, name);
+    if (!exact) return;
+    thread.clock = new ThreadClock(time);
+    thread.clock.created(time);
+    this.change(thread);
+  }
+
+  /** EXIT. What is known of the mappings stays a while: a last sample may come after it. */
+  exit(pid: number, tid: number, time: number): void {
+    const thread = this.threads.get(tid);
+    if (thread !== undefined && thread.process.pid === pid) this.finish(thread, time);
+    this.#leaving.push({ pid, tid, process: pid === tid, time });
+  }
+
+  /** Ends a thread's clock; what no sample took becomes a row. */
+  finish(thread: PerfThread, time: number, gone = true): void {
+    const clock = thread.clock;
+    if (clock === null) return;
+    clock.end(time, gone);
+    this.restOf(thread, time);
+    this.change(thread);
+  }
+
+  /** Time on the CPU that no sample fell into: to the last stack seen, else to a box that says so. Times of the profile. */
+  restOf(thread: PerfThread, time: number): void {
+    const lane = this.exactLane;
+    const clock = thread.clock;
+    if (lane === null || clock === null || clock.pending <= 0) return;
+    const weight = clock.takePending();
+    lane.push(time, thread.row, thread.sampled ? thread.lastStack : this.#tooShortStack(), weight, 0);
+  }
+
+  /** Once a second of the recording: rests of threads that went to sleep long ago, mappings of processes that are gone. */
+  sweep(now: number): void {
+    for (const thread of this.threads.values()) {
+      const clock = thread.clock;
+      if (clock === null || clock.pending <= 0 || clock.state === 'running' || now - clock.since < 1e9) continue;
+      this.restOf(thread, clock.since);
+    }
+    this.#leave(now - 1e9, -1);
+  }
+
+  change(thread: PerfThread): void {
+    if (thread.changed) return;
+    thread.changed = true;
+    this.#changed.push(thread);
+  }
+
+  /** Writes the exact times of threads whose clocks moved. */
+  writeTimes(): void {
+    for (const thread of this.#changed) {
+      thread.changed = false;
+      const clock = thread.clock;
+      if (clock !== null) this.profile.threads.setTimes(thread.row, clock.onCpu, clock.waiting, clock.blocked);
+    }
+    this.#changed.length = 0;
+  }
+
+  #leave(before: number, tid: number): void {
+    if (this.#leaving.length === 0) return;
+    const stay: Leaving[] = [];
+    for (const gone of this.#leaving) {
+      if (gone.time > before || (tid >= 0 && gone.tid !== tid)) {
+        stay.push(gone);
+        continue;
+      }
+      this.unwinder.forget(gone.tid);
+      if (gone.process) this.spaces.exit(gone.pid);
+    }
+    this.#leaving = stay;
+  }
+
+  #tooShortStack(): StackId {
+    if (this.#tooShort === NO_STACK) this.#tooShort = this.profile.stacks.intern(NO_STACK, this.marker('[too short to sample]'));
+    return this.#tooShort;
+  }
+
+  #addProcess(pid: number, parent: ProcessId, name: string): PerfProcess {
+    const process = new PerfProcess(pid, this.profile.processes.add({ pid, parent, name }));
+    this.processes.set(pid, process);
+    return process;
+  }
+
+  #addThread(process: PerfProcess, tid: number, name: string): PerfThread {
+    const key = `${process.pid} ${tid}`;
+    const generation = this.#generations.get(key) ?? 0;
+    this.#generations.set(key, generation + 1);
+    const thread = new PerfThread(process, tid, this.profile.threads.add({ process: process.row, tid, name, generation }), name);
+    this.threads.set(tid, thread);
+    return thread;
+  }
+}
