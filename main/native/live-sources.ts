@@ -1,0 +1,167 @@
+import { closeSync, openSync, readFileSync, readSync, readlinkSync, fstatSync } from 'node:fs';
+import { StringDecoder } from 'node:string_decoder';
+import { parseMaps } from '#core/native/address-space';
+import { memorySource } from '#core/native/file-view';
+import type { NativeSources } from '#core/native/sources';
+import type { ByteSource } from '#core/read/format';
+import { debugPlaces, hasBuildId } from './debug-files.ts';
+import { OpenFiles } from './files.ts';
+
+/** A perf map is looked for again this often while there is none. */
+const RETRY_MS = 250;
+const MAP_CHUNK = 1 << 20;
+const VDSO_LIMIT = 1 << 20;
+
+interface FollowedMap {
+  fd: number;
+  offset: number;
+  decoder: StringDecoder;
+  lookedAt: number;
+}
+
+/** Files, maps and kernel symbols of this machine, as its processes see them. x86-64 Linux. Close it when the recording has ended. */
+export class LiveSources implements NativeSources {
+  #files: OpenFiles;
+  #perfMaps = new Map<number, FollowedMap>();
+  #vdso: ByteSource | null | undefined = undefined;
+  /** Text from elsewhere (an elevated shell) in place of our own view of /proc/kallsyms. */
+  #kallsyms: string | null;
+
+  /** `kallsyms` is what a privileged helper read, where we ourselves may not. */
+  constructor(options: { openFiles?: number; kallsyms?: string } = {}) {
+    this.#files = new OpenFiles(options.openFiles ?? 512);
+    this.#kallsyms = options.kallsyms ?? null;
+  }
+
+  elf(path: string, pid: number, buildId: string): ByteSource | null {
+    for (const place of [`/proc/${pid}/root${path}`, path]) {
+      const source = this.#files.open(place);
+      if (source !== null && hasBuildId(source, buildId)) return source;
+    }
+    return this.#deleted(path, pid, buildId);
+  }
+
+  debugFile(path: string, pid: number, buildId: string, debugLink: string): ByteSource | null {
+    for (const place of debugPlaces(path, buildId, debugLink, [`/proc/${pid}/root`, ''])) {
+      const source = this.#files.open(place);
+      if (source !== null && hasBuildId(source, buildId)) return source;
+    }
+    return null;
+  }
+
+  /** All processes of a kernel share one vdso image (of their word size): any that can be read will do, ours too. */
+  vdso(pid: number): ByteSource | null {
+    this.#vdso ??= readVdso(process.pid) ?? readVdso(pid);
+    return this.#vdso;
+  }
+
+  kallsyms(): string | null {
+    let text = this.#kallsyms;
+    try {
+      text ??= readFileSync('/proc/kallsyms', 'latin1');
+    } catch {
+      return null;
+    }
+    return /^0{16} \w \S+\n0{16} /.test(text) && !/^(?!0{16})[0-9a-f]{16} [tT] /m.test(text) ? null : text;
+  }
+
+  perfMap(pid: number): string {
+    const now = Date.now();
+    let map = this.#perfMaps.get(pid);
+    if (map === undefined) {
+      map = { fd: -1, offset: 0, decoder: new StringDecoder('utf8'), lookedAt: -Infinity };
+      this.#perfMaps.set(pid, map);
+    }
+    if (map.fd < 0) {
+      if (now - map.lookedAt < RETRY_MS) return '';
+      map.lookedAt = now;
+      map.fd = openPerfMap(pid);
+      if (map.fd < 0) return '';
+    }
+    const parts: string[] = [];
+    const chunk = new Uint8Array(MAP_CHUNK);
+    const size = fstatSync(map.fd).size;
+    while (map.offset < size) {
+      const got = readSync(map.fd, chunk, 0, Math.min(chunk.length, size - map.offset), map.offset);
+      if (got === 0) break;
+      map.offset += got;
+      parts.push(map.decoder.write(chunk.subarray(0, got)));
+    }
+    return parts.join('');
+  }
+
+  maps(pid: number): string | null {
+    try {
+      return readFileSync(`/proc/${pid}/maps`, 'utf8');
+    } catch {
+      return null;
+    }
+  }
+
+  close(): void {
+    this.#files.closeAll();
+    for (const map of this.#perfMaps.values()) if (map.fd >= 0) closeSync(map.fd);
+    this.#perfMaps.clear();
+  }
+
+  /** A file that was deleted or replaced since it was mapped is still there for the process that maps it. */
+  #deleted(path: string, pid: number, buildId: string): ByteSource | null {
+    const text = this.maps(pid);
+    if (text === null) return null;
+    for (const mapping of parseMaps(text)) {
+      if (mapping.path !== path) continue;
+      const range = `${mapping.start.toString(16)}-${(mapping.start + mapping.length).toString(16)}`;
+      const source = this.#files.open(`/proc/${pid}/map_files/${range}`);
+      if (source !== null && hasBuildId(source, buildId)) return source;
+      return null;
+    }
+    return null;
+  }
+}
+
+/** The perf map under the pid that the process has in its own namespace, in its own /tmp. -1 where there is none. */
+function openPerfMap(pid: number): number {
+  let own = pid;
+  try {
+    const match = /^NSpid:.*?(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'));
+    if (match !== null) own = Number(match[1]);
+  } catch {
+    // Gone: its map may still lie in our /tmp.
+  }
+  const places = [`/proc/${pid}/root/tmp/perf-${own}.map`, `/tmp/perf-${pid}.map`];
+  for (const place of places) {
+    try {
+      const fd = openSync(place, 'r');
+      if (fstatSync(fd).isFile()) return fd;
+      closeSync(fd);
+    } catch {
+      // The next place.
+    }
+  }
+  return -1;
+}
+
+function readVdso(pid: number): ByteSource | null {
+  let fd = -1;
+  try {
+    const mapping = parseMaps(readFileSync(`/proc/${pid}/maps`, 'utf8')).find((m) => m.path === '[vdso]');
+    if (mapping === undefined || mapping.length > VDSO_LIMIT) return null;
+    fd = openSync(`/proc/${pid}/mem`, 'r');
+    const bytes = new Uint8Array(mapping.length);
+    const got = readSync(fd, bytes, 0, bytes.length, mapping.start);
+    return got === bytes.length ? memorySource(bytes) : null;
+  } catch {
+    return null;
+  } finally {
+    if (fd >= 0) closeSync(fd);
+  }
+}
+
+/** The directory of a running process, for "own code"; '' when it cannot be seen. */
+export function directoryOf(pid: number): string {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`);
+  } catch {
+    return '';
+  }
+}
