@@ -34,7 +34,10 @@ export function readRaw(text: string): { threads: RawThread[]; skipped: number }
     let tid = 0;
     let name = '';
     const frames: TraceFrame[] = [];
-    for (const word of match[1].split(';')) {
+    // A command line may hold semicolons itself: it ends where its thread begins.
+    const command = /^process (\d+):".*?";(?=thread \()/.exec(match[1]);
+    if (command !== null) pid = Number(command[1]);
+    for (const word of match[1].slice(command?.[0].length ?? 0).split(';')) {
       const header = frames.length === 0 ? headerOf(word) : null;
       if (header !== null) {
         if (header.pid !== 0) pid = header.pid;
