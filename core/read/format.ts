@@ -1,4 +1,5 @@
 import type { Profile } from '#core/model/profile';
+import type { NativeSources } from '#core/native/sources';
 
 /** Bytes by place, read synchronously: a file, a recording's entry, a live process's memory. */
 export interface ByteSource {
@@ -21,6 +22,8 @@ export interface ReadContext {
   /** A file that stands beside the input (a perf map, an ELF file); null where there is none. */
   readonly openFile: (path: string) => ByteSource | null;
   readonly inflater: (kind: 'zstd' | 'gzip') => Inflater;
+  /** Binaries and symbols of the recorded machine, for formats that hold addresses; absent: only what stands beside the input. */
+  readonly sources?: NativeSources;
 }
 
 export interface ChunkDecoder {

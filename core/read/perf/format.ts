@@ -38,7 +38,7 @@ function matchPerf(head: Uint8Array): Match {
  * it only what stands beside the file. Throws UserError for what is not a recording; what is damaged further on is counted.
  */
 export function readPerfData(
-  profile: Profile, file: ByteSource, context: ReadContext, progress: (done: number) => void, sources: NativeSources = sourcesBeside(context),
+  profile: Profile, file: ByteSource, context: ReadContext, progress: (done: number) => void, sources: NativeSources = context.sources ?? sourcesBeside(context),
 ): PerfDecoder {
   const head = file.read(0, Math.min(FILE_HEADER, file.size));
   if (head.length === 0) throw new UserError('perf-empty', `${context.name}: the file is empty`);
