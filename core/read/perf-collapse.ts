@@ -30,9 +30,22 @@ const MOST_LINES = 2_000_000;
 
 // Longer lines are never one-line samples; the bound keeps the expression's work small.
 const ONE_LINE_LIMIT = 4096;
-const ONE_LINE = /^[ \t]*(\S.*?)\s+(\d+)(?:\/(\d+))?\s+(?:\[\d+\]\s+)?\d+\.\d+:\s+(?:(\d+)\s+)?(\S+):\s+([0-9a-f]+)\s+(.+ \(.*\))\s*$/;
+const ONE_LINE = /^(\S.*?) (\d+)(?:\/(\d+))? (?:\[\d+\] )?\d+\.\d+: (?:(\d+) )?(\S+): ([0-9a-f]+) (.+ \(.*\))$/s;
+// Only run on text that ends in the last `)` of its line and has a ` (`: then it does not search.
 const STACK_LINE = /^[ \t\r\f\v]*(\w+)[ \t\r\f\v]*([^\n]+) \(([^\n]*)\)/;
-const STACK_REST = /^([^\n]+) \(([^\n]*)\)/;
+
+/** The line up to its last `)` where that closes a ` (`, else null. */
+function closed(text: string): string | null {
+  const end = text.lastIndexOf(')');
+  return end > 0 && text.lastIndexOf(' (', end - 1) >= 0 ? text.slice(0, end + 1) : null;
+}
+
+/** The line as the script's expression for frames takes it: address, name, object. */
+function matchStack(text: string): [string, string, string] | null {
+  const whole = closed(text);
+  const match = whole === null ? null : STACK_LINE.exec(whole);
+  return match === null ? null : [match[1], match[2], match[3]];
+}
 
 function isSpace(byte: number): boolean {
   return byte === 32 || (byte >= 9 && byte <= 13);
@@ -217,7 +230,10 @@ export class PerfCollapser {
   /** A whole sample on one line, as perf prints it without call chains; kept until the next line shows that none follows. */
   #oneLine(bytes: Uint8Array, start: number, end: number): boolean {
     if (end - start > ONE_LINE_LIMIT) return false;
-    const match = ONE_LINE.exec(binaryText(bytes, start, end));
+    const text = binaryText(bytes, start, end);
+    if (!/\d\.\d+:\s/.test(text)) return false;
+    // With runs of spaces made single the expression below cannot try them in many ways.
+    const match = ONE_LINE.exec(text.trim().replace(/\s+/g, ' '));
     if (match === null) return false;
     if (this.#single !== null) this.#foldSingle();
     if (this.#name !== '') this.#finishSample();
@@ -237,8 +253,8 @@ export class PerfCollapser {
     else if (eventBase(single.event) !== eventBase(this.#event)) { this.otherEvents++; return; }
     const [name, java, top] = [this.#name, this.#java, this.#top];
     this.#setName(single.name);
-    const match = STACK_LINE.exec(single.frame);
-    const frame = match === null ? SKIPPED : this.#textOfFrame(match[1], match[2], match[3]);
+    const match = matchStack(single.frame);
+    const frame = match === null ? SKIPPED : this.#textOfFrame(...match);
     const leaf = frame >= 0 ? this.#stacks.intern(NO_STACK, frame as FrameId) : NO_STACK;
     this.#count(this.#stacks.intern(leaf, this.#text(this.#name) as FrameId), single.period);
     [this.#name, this.#java, this.#top] = [name, java, top];
@@ -253,10 +269,8 @@ export class PerfCollapser {
         this.#single = null;
         this.#setName(name);
         this.#period = 1;
-      } else if (!STACK_LINE.test(binaryText(bytes, start, Math.min(end, start + ONE_LINE_LIMIT)))) {
-        this.unrecognised++;
-        return;
       } else {
+        if (matchStack(binaryText(bytes, start, Math.min(end, start + ONE_LINE_LIMIT))) === null) this.unrecognised++;
         return;
       }
     }
@@ -273,18 +287,19 @@ export class PerfCollapser {
       if (line >= 0) {
         text = this.#textOfLine[line];
       } else {
-        const match = STACK_REST.exec(binaryText(bytes, at, end));
         // Where the rest alone is no frame, the expression may still match by giving back letters of the address.
-        if (match !== null) text = this.#textOfFrame('', match[1], match[2]);
+        const rest = closed(binaryText(bytes, at, end));
+        const open = rest === null ? 0 : rest.lastIndexOf(' (');
+        if (rest !== null && open > 0) text = this.#textOfFrame('', rest.slice(0, open), rest.slice(open + 2, -1));
         if (this.#seen.length >= MOST_LINES) { this.#seen = new ByteTable(); this.#textOfLine = []; this.#seen.find(bytes, at, end, seed); }
         this.#seen.add(bytes, at, end, seed);
         this.#textOfLine.push(text);
       }
     }
     if (text === UNSEEN) {
-      const match = STACK_LINE.exec(binaryText(bytes, start, end));
+      const match = matchStack(binaryText(bytes, start, end));
       if (match === null) { this.unrecognised++; return; }
-      text = this.#textOfFrame(match[1], match[2], match[3]);
+      text = this.#textOfFrame(...match);
     }
     if (text >= 0) this.#top = this.#stacks.intern(this.#top, text as FrameId);
   }
