@@ -3,6 +3,7 @@ import { SAMPLE, TYPE_HARDWARE, TYPE_SOFTWARE, eventName, u64 } from './layout.t
 
 const FLAG_FREQ = 1 << 10;
 const FLAG_SAMPLE_ID_ALL = 1 << 18;
+const FLAG_COMM_EXEC = 1 << 24;
 const FLAG_CONTEXT_SWITCH = 1 << 26;
 const BRANCH_HW_INDEX = 1 << 17;
 const BRANCH_COUNTERS = 1 << 19;
@@ -29,6 +30,8 @@ export class PerfEvent {
   readonly period: number;
   readonly sampleIdAll: boolean;
   readonly contextSwitch: boolean;
+  /** COMM says whether it comes from an exec (Linux 3.16). */
+  readonly commExec: boolean;
   readonly branchHwIndex: boolean;
   readonly branchCounters: boolean;
   readonly registers: number;
@@ -75,6 +78,7 @@ export class PerfEvent {
     this.readFormat = word(32);
     this.sampleIdAll = (flags & FLAG_SAMPLE_ID_ALL) !== 0;
     this.contextSwitch = (flags & FLAG_CONTEXT_SWITCH) !== 0;
+    this.commExec = (flags & FLAG_COMM_EXEC) !== 0;
     this.branchHwIndex = (word(72) & BRANCH_HW_INDEX) !== 0;
     this.branchCounters = (word(72) & BRANCH_COUNTERS) !== 0;
     this.ids = ids;

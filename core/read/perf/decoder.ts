@@ -91,6 +91,7 @@ export class PerfDecoder implements ChunkDecoder, Turn {
   #lost: Lost;
   #magic = new Uint8Array(PIPE_HEADER);
   #magicBytes = 0;
+  /** Threads of the first THREAD_MAP. */
   #attached = new Set<number>();
   #threadMaps = 0;
   /** High half of the clock at the start: times are counted from there, so that no clock is too large for a double. */
@@ -226,7 +227,10 @@ export class PerfDecoder implements ChunkDecoder, Turn {
         this.header.buildId(block.bytes, at, size);
         return 0;
       case RECORD.THREAD_MAP:
-        if (this.#threadMaps++ === 0) readThreadMap(view, at, size, this.#attached);
+        if (this.#threadMaps++ === 0) {
+          readThreadMap(view, at, size, this.#attached);
+          for (const tid of this.#attached) this.shared.attached.add(tid);
+        }
         return 0;
       case RECORD.FINISHED_INIT:
         this.#options.onFinishedInit?.();
@@ -326,7 +330,8 @@ export class PerfDecoder implements ChunkDecoder, Turn {
       if (inside && timed) this.#samples.switch(view, at, this.events.events[index], time);
       return;
     }
-    if (!this.#tasks.read(block, at, type, timed ? time : null, inside && this.#samples.exact)) {
+    const tellsExec = this.events.events[index]?.commExec ?? true;
+    if (!this.#tasks.read(block, at, type, timed ? time : null, inside && this.#samples.exact, tellsExec)) {
       this.#skipRecord('perf records that could not be read');
     }
   };
@@ -378,7 +383,7 @@ export class PerfDecoder implements ChunkDecoder, Turn {
   #finishThreads(): void {
     if (!(this.#zero === this.#zero)) return;
     const end = Math.max(0, ...this.shared.decoders.map((one) => one.reached));
-    this.#samples.finishThreads(end);
+    this.#samples.finishThreads(end, this.shared.attached);
   }
 
   #setStart(): void {

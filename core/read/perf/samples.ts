@@ -108,11 +108,10 @@ export class SampleWriter {
   }
 
   /** The recording ended: closes every clock. */
-  finishThreads(time: number): void {
+  finishThreads(time: number, attached: ReadonlySet<number>): void {
     if (!this.exact) return;
     for (const thread of this.#shared.threads.values()) {
-      if (thread.tid <= 0) continue;
-      this.#clock(thread);
+      if (thread.tid > 0 && attached.has(thread.tid)) this.#clock(thread);
       this.#shared.finish(thread, time, false);
     }
   }

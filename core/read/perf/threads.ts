@@ -67,6 +67,8 @@ export class PerfShared {
   readonly threads = new Map<number, PerfThread>();
   readonly processes = new Map<number, PerfProcess>();
   readonly decoders: Turn[] = [];
+  /** Threads that were attached to: without any record they slept all the time. */
+  readonly attached = new Set<number>();
   /** The lane that exact time goes to. */
   exactLane: Lane | null = null;
   #lanes = new Map<string, Lane>();
@@ -107,10 +109,13 @@ export class PerfShared {
     return this.processes.get(pid) ?? this.#addProcess(pid, parent, pid === 0 ? 'swapper' : `:${pid}`);
   }
 
-  /** COMM. `time` is null for what perf made up at the start. An exec begins a new generation of the thread. */
-  comm(pid: number, tid: number, name: string, exec: boolean, time: number | null): void {
+  /**
+   * COMM. `time` is null for what perf made up at the start. An exec begins a new generation of the thread; where the kernel
+   * was too old to tell (`exec` null), a new name does.
+   */
+  comm(pid: number, tid: number, name: string, exec: boolean | null, time: number | null): void {
     let thread = this.thread(pid, tid);
-    if (exec && time !== null) {
+    if ((exec ?? (thread.name !== name && thread.name !== `:${tid}`)) && time !== null) {
       const clock = thread.clock;
       this.finish(thread, time);
       thread = this.#addThread(thread.process, tid, name);
@@ -118,7 +123,7 @@ export class PerfShared {
         thread.clock = new ThreadClock(time);
         thread.clock.switchIn(time);
       }
-      this.spaces.exec(pid);
+      if (exec === true) this.spaces.exec(pid);
       this.unwinder.forget(tid);
     } else if (thread.name !== name) {
       thread.name = name;

@@ -1,0 +1,241 @@
+// What `perf script` printed of a recording, and our samples in the same shape, laid side by side.
+import { existsSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import type { FrameId, FunctionId, StackId, ThreadId } from '#core/model/ids';
+import { Profile } from '#core/model/profile';
+import { FRAME_RULES } from '#core/model/tables';
+import type { NativeSources } from '#core/native/sources';
+import { NO_SOURCES } from '#core/native/sources';
+import type { PerfOptions } from '#core/read/perf/decoder';
+import { PerfDecoder } from '#core/read/perf/decoder';
+import { OfflineSources } from '../../../../main/native/offline-sources.ts';
+import { fileSource, readContext } from '../../../../main/record/read-context.ts';
+
+const root = new URL('../../../../', import.meta.url).pathname;
+export const FIXTURES = `${root}test/fixtures/perf`;
+/** Recordings of ours that are too large for the repository, and those of other people. */
+export const RECORDED = `${root}../shared/data/recorded/live`;
+export const OTHERS = `${root}../shared/data/others/perf-data`;
+
+/** A recording of ours: from the fixtures, else from the shared data. Null (said on the console) where it is not here. */
+export function recording(name: string): string | null {
+  for (const path of [`${FIXTURES}/${name}`, `${RECORDED}/perf/${name}`]) if (existsSync(path)) return path;
+  console.log(`skipped: ${name} is neither in test/fixtures/perf nor in ../shared/data/recorded/live/perf`);
+  return null;
+}
+
+export function textOf(path: string): string {
+  const bytes = readFileSync(path);
+  return (path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8');
+}
+
+export function decode(bytes: Uint8Array, options: Partial<PerfOptions> = {}, chunk = 1 << 16): { profile: Profile; decoder: PerfDecoder } {
+  const profile = new Profile();
+  const decoder = new PerfDecoder(profile, {
+    zeroAt: 0, stacks: 'dwarf', rateHz: 99, directory: '', source: 'test', live: false, sources: NO_SOURCES, context: readContext('test'), ...options,
+  });
+  for (let at = 0; at < bytes.length; at += chunk) decoder.push(bytes.subarray(at, at + chunk));
+  decoder.end();
+  return { profile, decoder };
+}
+
+/** This machine's binaries for a recording of our own from a twin of it; `/mnt/demo` holds the C programs beside the recordings. */
+export function twinSources(): NativeSources {
+  return {
+    ...NO_SOURCES,
+    elf: (path) => {
+      const place = path.startsWith('/mnt/demo/') ? `${RECORDED}/bin/${basename(path)}` : path;
+      return existsSync(place) ? fileSource(place) : null;
+    },
+    perfMap: perfMapOnce(),
+  };
+}
+
+function perfMapOnce(): (pid: number) => string {
+  const given = new Set<number>();
+  return (pid) => {
+    const path = `${RECORDED}/perf/trampoline-python312.perf-${pid}.map`;
+    if (given.has(pid) || !existsSync(path)) return '';
+    given.add(pid);
+    return readFileSync(path, 'utf8');
+  };
+}
+
+export function offlineSources(folder = ''): NativeSources {
+  return new OfflineSources(folder);
+}
+
+export interface RefFrame {
+  readonly address: bigint;
+  readonly symbol: string;
+  readonly dso: string;
+}
+
+export interface RefSample {
+  readonly comm: string;
+  readonly pid: number;
+  readonly tid: number;
+  readonly time: number;
+  readonly event: string;
+  readonly frames: RefFrame[];
+}
+
+const HEAD = /^(.+?)\s+(-?\d+)\/(-?\d+)\s+(?:\[(\d+)\]\s+)?(\d+)\.(\d+):\s+(?:(\d+)\s+)?([^\s]+?):(?:\s|$)/;
+const FRAME = /^\s+([0-9a-f]+) (.*) \((.*)\)$/;
+
+/** `perf script -F comm,pid,tid,cpu,time,event,ip,sym,symoff,dso`; times in ns. */
+export function parseScript(text: string): RefSample[] {
+  const samples: RefSample[] = [];
+  for (const line of text.split('\n')) {
+    const frame = FRAME.exec(line);
+    if (frame !== null && samples.length > 0) {
+      samples[samples.length - 1].frames.push({ address: BigInt(`0x${frame[1]}`), symbol: frame[2].replace(/\+0x[0-9a-f]+$/, ''), dso: frame[3] });
+      continue;
+    }
+    const head = HEAD.exec(line);
+    if (head === null) continue;
+    samples.push({
+      comm: head[1].trim(), pid: Number(head[2]), tid: Number(head[3]), event: plainEvent(head[8]),
+      time: Number(head[5]) * 1e9 + Number(head[6].padEnd(9, '0')), frames: [],
+    });
+  }
+  return samples;
+}
+
+/** perf repeats the terms an event was given; we cut them: `cpu-clock/freq=99/u` is `cpu-clock:u`. */
+function plainEvent(name: string): string {
+  return name.replace(/^([a-z-]+)\/[^/]*\/(\w*)$/, (whole, event: string, modifiers: string) =>
+    event.startsWith('cpu_') ? whole : modifiers === '' ? event : `${event}:${modifiers}`);
+}
+
+export interface OurFrame {
+  readonly address: number;
+  readonly library: string;
+  readonly name: string;
+  readonly rule: string;
+  readonly kind: string;
+}
+
+export interface OurSample {
+  readonly comm: string;
+  readonly pid: number;
+  readonly tid: number;
+  readonly time: number;
+  readonly event: string;
+  readonly weight: number;
+  /** Leaf first, without markers. */
+  readonly frames: OurFrame[];
+  /** `[truncated]` or `[unwinding lost]`, '' where the stack reached a root. */
+  readonly marker: string;
+}
+
+/** The real samples of all lanes (rows of count 0 are shared-out time). */
+export function ourSamples(profile: Profile): OurSample[] {
+  const out: OurSample[] = [];
+  for (const lane of profile.lanes) {
+    for (const chunk of lane.chunks) {
+      for (let row = 0; row < chunk.rows; row++) {
+        if (chunk.count.get(row) === 0) continue;
+        const thread = chunk.thread[row] as ThreadId;
+        const frames = framesOf(profile, chunk.stack[row] as StackId);
+        out.push({
+          comm: profile.threads.nameOf(thread), pid: profile.processes.pid.get(profile.threads.process.get(thread)),
+          tid: profile.threads.tid.get(thread), time: chunk.timeAt(row), event: lane.name, weight: chunk.weight.get(row),
+          frames: frames.filter((frame) => frame.kind !== 'marker'), marker: frames.find((frame) => frame.kind === 'marker')?.name ?? '',
+        });
+      }
+    }
+  }
+  return out;
+}
+
+/** Frames of a stack, leaf first. */
+export function framesOf(profile: Profile, stack: StackId): OurFrame[] {
+  return profile.stacks.framesOf(stack).reverse().map((frame: FrameId) => {
+    const fn: FunctionId = profile.frames.functionOf(frame);
+    return {
+      address: profile.frames.address.get(frame), library: profile.strings.values[profile.frames.library.get(frame)],
+      name: profile.functions.nameOf(fn), rule: FRAME_RULES[profile.frames.rule.get(frame)], kind: profile.functions.kindOf(fn),
+    };
+  });
+}
+
+export interface Comparison {
+  samples: number;
+  same: number;
+  /** perf's stack is a leaf-side part of ours. */
+  prefix: number;
+  /** How often each cause made a difference. */
+  readonly exceptions: Map<string, number>;
+  readonly examples: string[];
+}
+
+/**
+ * Lays the samples of one event side by side, sample for sample. `dwarf`: perf prints the byte before a return address, as we
+ * keep it; of call chains it prints the return address. perf prints offsets in a file, we keep addresses in the ELF: each
+ * library's difference must be one number.
+ */
+export function compare(reference: RefSample[], ours: OurSample[], dwarf: boolean): Comparison {
+  const result: Comparison = { samples: reference.length, same: 0, prefix: 0, exceptions: new Map(), examples: [] };
+  const shifts = new Map<string, number>();
+  const order = (a: { time: number; tid: number }, b: { time: number; tid: number }) => a.time - b.time || a.tid - b.tid;
+  const left = [...reference].sort(order);
+  const right = ours.map((sample) => ({ ...sample, time: Math.floor(sample.time / 1000) * 1000 })).sort(order);
+  const count = (cause: string, example: string) => {
+    result.exceptions.set(cause, (result.exceptions.get(cause) ?? 0) + 1);
+    if (result.examples.length < 6) result.examples.push(`${cause}: ${example}`);
+  };
+  for (let i = 0; i < Math.max(left.length, right.length); i++) {
+    const theirs = left[i];
+    const mine = right[i];
+    if (theirs === undefined || mine === undefined) {
+      count('a sample that the other does not have', JSON.stringify({ theirs: theirs?.time, mine: mine?.time }));
+      continue;
+    }
+    if (theirs.time !== mine.time || theirs.pid !== mine.pid || theirs.tid !== mine.tid) {
+      count('another time or thread', `${theirs.time} ${theirs.tid} against ${mine.time} ${mine.tid}`);
+      continue;
+    }
+    if (theirs.comm !== mine.comm) count('another thread name', `${theirs.comm} against ${mine.comm}`);
+    let at = 0;
+    while (at < theirs.frames.length && at < mine.frames.length && sameFrame(theirs.frames[at], mine.frames[at], dwarf, shifts)) at++;
+    if (at < theirs.frames.length) {
+      const frame = theirs.frames[at];
+      const left = mine.frames[at];
+      const cause = left === undefined ? `ours ends, perf goes on (${mine.marker || 'root'})` : frame.dso === '[unknown]' ? 'perf goes on into an unknown address' : 'another frame';
+      count(cause, `${theirs.time} frame ${at}: ${frame.address.toString(16)} ${frame.symbol} (${frame.dso}) against ${left === undefined ? '-' : `${left.address.toString(16)} ${left.name} (${left.library}) ${left.rule}`}`);
+    } else if (mine.frames.length === theirs.frames.length) result.same++;
+    else result.prefix++;
+  }
+  return result;
+}
+
+function sameFrame(theirs: RefFrame, mine: OurFrame, dwarf: boolean, shifts: Map<string, number>): boolean {
+  const kernel = mine.kind === 'kernel';
+  const back = mine.rule !== 'leaf' && (kernel || !dwarf) ? 1 : 0;
+  const address = mine.address + back;
+  if (theirs.dso === '[unknown]') return mine.name === '[unmapped address]';
+  if (kernel) return theirs.dso.startsWith('[') && Number(theirs.address & 0xffffffffffffn) === address;
+  if (basename(theirs.dso) !== basename(mine.library)) return false;
+  const shift = address - Number(theirs.address);
+  const known = shifts.get(theirs.dso);
+  if (known === undefined) shifts.set(theirs.dso, shift);
+  return known === undefined || known === shift;
+}
+
+/** Names that differ where both sides name the place; perf's `@@VERSION` is not part of a name. */
+export function nameDifferences(reference: RefSample[], ours: OurSample[]): Map<string, number> {
+  const found = new Map<string, number>();
+  const byKey = new Map(ours.map((sample) => [`${Math.floor(sample.time / 1000)} ${sample.tid} ${sample.event}`, sample]));
+  for (const theirs of reference) {
+    const mine = byKey.get(`${Math.floor(theirs.time / 1000)} ${theirs.tid} ${theirs.event}`);
+    theirs.frames.forEach((frame, i) => {
+      const name = frame.symbol.replace(/@.*$/, '');
+      const other = mine?.frames[i];
+      if (other === undefined || name === '[unknown]' || other.kind === 'kernel' || basename(frame.dso) !== basename(other.library)) return;
+      if (other.name.replace(/@.*$/, '') !== name) found.set(`${name} -> ${other.name}`, (found.get(`${name} -> ${other.name}`) ?? 0) + 1);
+    });
+  }
+  return found;
+}
