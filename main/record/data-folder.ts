@@ -1,0 +1,23 @@
+import { chmodSync, mkdirSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+/** The data folder: $FLAMEBENCH_HOME, else $XDG_DATA_HOME/flamebench, else ~/.local/share/flamebench. Made (0700) where it is missing. */
+export function dataFolder(home?: string): string {
+  const folder = home ?? process.env['FLAMEBENCH_HOME'] ?? join(process.env['XDG_DATA_HOME'] ?? join(homedir(), '.local', 'share'), 'flamebench');
+  makePrivate(folder);
+  return folder;
+}
+
+/** Where recordings live in a data folder. */
+export function recordingsFolder(home: string): string {
+  const folder = join(home, 'recordings');
+  makePrivate(folder);
+  return folder;
+}
+
+/** A folder that only its owner enters, whatever the umask says. */
+export function makePrivate(folder: string): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  chmodSync(folder, 0o700);
+}

@@ -1,0 +1,77 @@
+import { extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { UserError, messageOf } from '#core/errors';
+import type { CallName, DecoderCalls, DecoderEvent, DecoderJob, DecoderTell, FromDecoder } from './messages.ts';
+
+// From the checkout these are .ts files, in a bundle .js files beside each other.
+const ENDING = extname(import.meta.url);
+
+/** Starts a thread of this folder. Its arguments never reach it: a worker would inherit options of the process. */
+export function startThread(name: 'decoder-thread' | 'reader-thread', data: unknown): Worker {
+  return new Worker(new URL(`./${name}${ENDING}`, import.meta.url), { workerData: data, argv: [], execArgv: [], stdout: false, stderr: false });
+}
+
+/** The main process's end of a decoder thread. */
+export class DecoderHost {
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, { resolve: (answer: never) => void; reject: (error: Error) => void }>();
+  #next = 1;
+  #dead: UserError | null = null;
+  /** Resolves when the thread has loaded what it was started for; rejects with the reason. */
+  readonly loaded: Promise<void>;
+
+  constructor(job: DecoderJob, onEvent: (event: DecoderEvent) => void) {
+    this.#worker = startThread('decoder-thread', { job });
+    this.loaded = new Promise((resolve, reject) => {
+      this.#worker.on('message', (message: FromDecoder) => {
+        switch (message.t) {
+          case 'answer':
+            this.#take(message.id)?.resolve(message.answer as never);
+            return;
+          case 'failed':
+            this.#take(message.id)?.reject(new UserError(message.error.code, message.error.message, message.error));
+            return;
+          case 'loaded':
+            if (message.error === null) resolve();
+            else reject(new UserError(message.error.code, message.error.message, message.error));
+            break;
+        }
+        onEvent(message as DecoderEvent);
+      });
+      const die = (error: UserError) => {
+        this.#dead ??= error;
+        reject(error);
+        for (const waiting of this.#waiting.values()) waiting.reject(error);
+        this.#waiting.clear();
+      };
+      this.#worker.on('error', (error) => die(new UserError('decoder', `the decoder stopped: ${messageOf(error)}`, { cause: error })));
+      this.#worker.on('exit', () => die(new UserError('closed', 'this profile was closed')));
+    });
+    // Whoever opened it awaits `loaded`; a thread that ends unwatched must not end the process.
+    this.loaded.catch(() => undefined);
+  }
+
+  /** Asks the thread; rejects with its UserError, or when the thread ends. */
+  call<N extends CallName>(name: N, ask: DecoderCalls[N]['ask']): Promise<DecoderCalls[N]['answer']> {
+    if (this.#dead !== null) return Promise.reject(this.#dead);
+    const id = this.#next++;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      this.#worker.postMessage({ t: 'call', id, name, ask });
+    });
+  }
+
+  tell(message: DecoderTell): void {
+    this.#worker.postMessage(message, message.t === 'port' ? [message.port] : []);
+  }
+
+  async close(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  #take(id: number) {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    return waiting;
+  }
+}

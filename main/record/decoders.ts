@@ -1,0 +1,80 @@
+// The decoders of a recording's streams, chosen by what each stream says of itself.
+import { assertNever } from '#core/errors';
+import type { Profile } from '#core/model/profile';
+import { PerfDecoder } from '#core/read/perf/decoder';
+import { PerfShared } from '#core/read/perf/threads';
+import { PySpyDecoder } from '#core/read/py-spy/decoder';
+import { LiveSources } from '../native/live-sources.ts';
+import type { StreamFacts, WindowFacts } from '../profilers/profiler.ts';
+import { readContext } from './read-context.ts';
+
+/** A decoder of one stream, whatever its format. */
+export interface StreamDecoder {
+  push(bytes: Uint8Array): void;
+  window(window: WindowFacts, bytes: Uint8Array): void;
+  end(): void;
+  /** Work that may wait (names), about this long. Returns whether more waits. */
+  idle(budgetMs: number): boolean;
+}
+
+export interface StreamEvents {
+  readonly onThreadExit: (pid: number, tid: number) => void;
+  readonly onFinishedInit: () => void;
+  readonly onLost: (count: number) => void;
+}
+
+/** Makes decoders over one profile; those of one kind share what they learn (threads, maps, names). */
+export class DecoderSet {
+  readonly #profile: Profile;
+  readonly #zeroAt: number;
+  readonly #live: boolean;
+  readonly #sources: LiveSources;
+  #perfShared: PerfShared | null = null;
+
+  constructor(options: { profile: Profile; zeroAt: number; live: boolean }) {
+    this.#profile = options.profile;
+    this.#zeroAt = options.zeroAt;
+    this.#live = options.live;
+    // A finished recording of this machine is named by the same files, as far as their build ids still match.
+    this.#sources = new LiveSources();
+  }
+
+  make(facts: StreamFacts, events: StreamEvents): StreamDecoder {
+    switch (facts.decoder) {
+      case 'perf': return this.#perf(facts, events);
+      case 'py-spy': return this.#pySpy(facts);
+      default: return assertNever(facts);
+    }
+  }
+
+  /** Closes the files that were opened for names. */
+  close(): void {
+    this.#sources.close();
+  }
+
+  #perf(facts: Extract<StreamFacts, { decoder: 'perf' }>, events: StreamEvents): StreamDecoder {
+    this.#perfShared ??= new PerfShared(this.#profile, { sources: this.#sources, directory: facts.directory });
+    const decoder = new PerfDecoder(this.#profile, {
+      zeroAt: this.#zeroAt, stacks: facts.stacks, rateHz: facts.rateHz, directory: facts.directory, source: facts.source,
+      live: this.#live, sources: this.#sources, context: readContext(facts.title), shared: this.#perfShared,
+      ...(facts.from === undefined ? {} : { from: facts.from }),
+      onThreadExit: events.onThreadExit, onFinishedInit: events.onFinishedInit, onLost: events.onLost,
+    });
+    return {
+      push: (bytes) => decoder.push(bytes),
+      window: () => { throw new Error('broken invariant: perf has no windows'); },
+      end: () => decoder.end(),
+      idle: (budget) => decoder.idle(budget),
+    };
+  }
+
+  #pySpy(facts: Extract<StreamFacts, { decoder: 'py-spy' }>): StreamDecoder {
+    const decoder = new PySpyDecoder(this.#profile, { zeroAt: this.#zeroAt, directory: facts.directory, source: facts.source, rateHz: facts.rateHz });
+    return {
+      push: () => { throw new Error('broken invariant: py-spy comes in windows'); },
+      window: (window, bytes) => decoder.window(window, bytes),
+      end: () => decoder.end(),
+      idle: () => false,
+    };
+  }
+}

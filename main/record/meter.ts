@@ -1,0 +1,88 @@
+// What a recording costs and what its target does, from /proc, four times a second.
+import type { Watched } from '../profilers/profiler.ts';
+import { isAlive } from '../processes/identity.ts';
+import { TICKS_PER_SECOND, statOf } from '../processes/proc.ts';
+import { withDescendants } from '../processes/tree.ts';
+
+const NS_PER_TICK = 1e9 / TICKS_PER_SECOND;
+/** New children are looked for this often: it reads /proc once for every process of the machine. */
+const TREE_MS = 1000;
+
+export interface TargetReading {
+  /** Monotonic ns. */
+  readonly at: number;
+  /** Cores in use since the last reading; null at the first one. */
+  readonly cores: number | null;
+  /** CPU time of all processes that were seen, ns. */
+  readonly cpuNs: number;
+  readonly rss: number;
+  readonly alive: boolean;
+}
+
+/** The target: its processes and, where asked, their children, as they come and go. */
+export class TargetMeter {
+  readonly #children: boolean;
+  #known = new Map<number, { start: number; ticks: number }>();
+  #cpuNs = 0;
+  #last: { at: number; cpuNs: number } | null = null;
+  #treeAt = 0;
+
+  constructor(watched: readonly Watched[], children: boolean) {
+    this.#children = children;
+    for (const { pid, start } of watched) this.#known.set(pid, { start, ticks: statOf(pid)?.ticks ?? 0 });
+  }
+
+  read(now: number): TargetReading {
+    if (this.#children && Date.now() - this.#treeAt > TREE_MS) {
+      this.#treeAt = Date.now();
+      for (const pid of withDescendants([...this.#known.keys()])) {
+        if (this.#known.has(pid)) continue;
+        const stat = statOf(pid);
+        if (stat !== null) this.#known.set(pid, { start: stat.start, ticks: stat.ticks });
+      }
+    }
+    let rss = 0;
+    for (const [pid, seen] of this.#known) {
+      const stat = statOf(pid);
+      if (stat === null || stat.start !== seen.start || !isAlive({ pid, start: seen.start })) {
+        this.#known.delete(pid);
+        continue;
+      }
+      this.#cpuNs += Math.max(0, stat.ticks - seen.ticks) * NS_PER_TICK;
+      seen.ticks = stat.ticks;
+      rss += stat.rss;
+    }
+    const before = this.#last;
+    this.#last = { at: now, cpuNs: this.#cpuNs };
+    const cores = before === null || now <= before.at ? null : (this.#cpuNs - before.cpuNs) / (now - before.at);
+    return { at: now, cores, cpuNs: this.#cpuNs, rss, alive: this.#known.size > 0 };
+  }
+}
+
+/** CPU use of this whole process, all threads, in percent of one core since the last call. */
+export class OwnMeter {
+  #cpu = process.cpuUsage();
+  #at = performance.now();
+
+  percent(): number {
+    const used = process.cpuUsage(this.#cpu);
+    const now = performance.now();
+    const elapsed = Math.max(1, now - this.#at);
+    this.#cpu = process.cpuUsage();
+    this.#at = now;
+    return ((used.user + used.system) / 1000 / elapsed) * 100;
+  }
+}
+
+/** What one sample costs its target, in ns of its CPU time: measured with events switched on and off every half second. */
+const SAMPLE_COST_NS = { dwarf: 27_000, fp: 14_000 } as const;
+/** A py-spy sample without stopping the target: 1 % of it at 100 Hz. */
+const PY_SPY_SAMPLE_NS = 100_000;
+
+/** Estimated share of the target's CPU time that sampling took, in percent. */
+export function targetCost(samples: readonly { readonly profiler: string; readonly samples: number }[], stacks: 'fp' | 'dwarf', cpuNs: number): number | null {
+  if (!(cpuNs > 1e8)) return null;
+  let cost = 0;
+  for (const lane of samples) cost += lane.samples * (lane.profiler === 'py-spy' ? PY_SPY_SAMPLE_NS : SAMPLE_COST_NS[stacks]);
+  return (cost / cpuNs) * 100;
+}

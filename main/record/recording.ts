@@ -1,0 +1,541 @@
+// One recording, from start to seal: its folder, its threads, its target and its profilers.
+import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { UserError, messageOf } from '#core/errors';
+import type { Cursor } from '#core/model/delta';
+import { ns } from '#core/model/ids';
+import { emptyInfo } from '#core/model/profile';
+import type { Notice, Phase, ProfileStatus, RecordOptions, Target } from '#core/protocol/api';
+import type { RecordingFile } from '../library/recording-file.ts';
+import { FORMAT_MAJOR, FORMAT_MINOR, writeRecordingFile } from '../library/recording-file.ts';
+import { checkIdentity, startOf } from '../processes/identity.ts';
+import { withDescendants } from '../processes/tree.ts';
+import { PROFILERS } from '../profilers/index.ts';
+import type { Profiler, Running, Watched } from '../profilers/profiler.ts';
+import { chooseProfilers } from './choose.ts';
+import { dataFolder, makePrivate, recordingsFolder } from './data-folder.ts';
+import { DecoderHost } from './decoder-host.ts';
+import type { Launched } from './launch.ts';
+import { launchStopped } from './launch.ts';
+import { checkDisk, commitOf, diskSpace, machineFacts, megabytes } from './machine.ts';
+import { maskArguments, maskEnvironment, maskText } from './mask.ts';
+import type { DecoderEvent, ExportAsk, Mix, Summary } from './messages.ts';
+import { OwnMeter, TargetMeter, targetCost } from './meter.ts';
+import { ProfilerRun } from './run.ts';
+import { Streams } from './streams.ts';
+import type { TargetFacts } from './target.ts';
+import { targetFacts } from './target.ts';
+import type { PtyTerminal } from './terminal.ts';
+import { toolVersion } from './version.ts';
+
+const METER_MS = 250;
+const DISK_MS = 1000;
+/** A command that waits for its profilers is let go after this long, whatever they do: sudo may be asking for a password. */
+const STAND_MS = 120_000;
+/** How long profilers have to end by themselves once the target has. */
+const AFTER_TARGET_MS = 2000;
+/** How long a profiler's stop may take before its processes are killed. */
+const STOP_MS = 8000;
+
+export interface StartRequest {
+  readonly target: Target;
+  readonly options: RecordOptions;
+  /** Where a launched command runs: a pseudo-terminal of ours, or the terminal, input and process group that we have. */
+  readonly terminal: 'pty' | 'inherit';
+  /** A profiler that cannot start is an error, also where the command could run without. */
+  readonly strict?: boolean;
+  /** Data folder; see dataFolder. */
+  readonly home?: string;
+  /** Stands in for the list of profilers, in tests. */
+  readonly profilers?: readonly Profiler[];
+}
+
+export interface RecordingEnd {
+  /** '' for a clean end, else what went wrong, for people. */
+  readonly error: string;
+  /** Of a launched command; null while it runs on, when a signal ended it, and for attached targets. */
+  readonly exitCode: number | null;
+  /** Number of the signal that ended a launched command. */
+  readonly signal: number | null;
+}
+
+export type RecordingEvent = 'status' | 'terminals';
+
+/**
+ * Starts a recording. Resolves as soon as there is something to show: profilers may still be starting (sudo may be asking
+ * for a password in a terminal). Throws UserError where nothing can be recorded: no such process or command, no profiler
+ * that works here, a disk that is full.
+ */
+export async function startRecording(request: StartRequest): Promise<Recording> {
+  checkOptions(request.options);
+  const home = recordingsFolder(dataFolder(request.home));
+  await checkDisk(home);
+  const { target, options } = request;
+  if (target.kind === 'attach') {
+    if (target.processes.length === 0) throw new UserError('no-process', 'there is no process to record');
+    for (const process of target.processes) checkIdentity(process);
+  }
+  const all = request.profilers ?? PROFILERS;
+  const choice = await chooseProfilers(all, target, options);
+  // A launched command runs also without a profiler when it was asked for by command line: it is its own job first.
+  if (choice.none !== null && (target.kind === 'attach' || request.strict === true || request.terminal === 'pty')) throw choice.none;
+
+  const startedAt = Date.now();
+  const zeroAt = Number(process.hrtime.bigint());
+  const id = `${new Date(startedAt).toISOString().slice(0, 19).replace(/[-:]/g, '').replace('T', '-')}-${randomBytes(3).toString('hex')}`;
+  const folder = join(home, id);
+  makePrivate(folder);
+  makePrivate(join(folder, 'streams'));
+  makePrivate(join(folder, 'scratch'));
+  let launched: Launched | null = null;
+  try {
+    if (target.kind === 'launch') {
+      launched = await launchStopped({
+        argv: target.argv, directory: target.directory, environment: target.environment, terminal: request.terminal,
+        title: target.argv[0], cast: join(folder, 'terminal.cast'), startedAt,
+      });
+    }
+    const watched = launched === null ? attached(target) : [{ pid: launched.pid, start: launched.start }];
+    const facts = targetFacts(target, watched);
+    const recording = new Recording({ request, id, folder, startedAt, zeroAt, watched, launched, facts, notices: choice.notices, profilers: choice.profilers });
+    if (choice.none !== null) recording.notice({ id: 'no-profiler', level: 'bad', text: choice.none.message, command: choice.none.command });
+    await recording.begin();
+    return recording;
+  } catch (error) {
+    launched?.kill('SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+function attached(target: Target): Watched[] {
+  if (target.kind !== 'attach') return [];
+  const roots = target.processes.map((process) => process.pid);
+  const pids = target.children ? withDescendants(roots) : roots;
+  const watched: Watched[] = [];
+  for (const pid of pids) {
+    const start = startOf(pid);
+    if (start !== null) watched.push({ pid, start });
+  }
+  return watched;
+}
+
+function checkOptions(options: RecordOptions): void {
+  if (!(options.rate >= 1 && options.rate <= 20_000)) throw new UserError('rate', `a rate of ${options.rate} samples a second is not possible`, { hint: 'From 1 to 20000; 99 is usual.' });
+  if (!(options.duration >= 0)) throw new UserError('duration', `a duration of ${options.duration} s is not possible`);
+  if (options.lanes.length === 0) throw new UserError('lanes', 'no lane was chosen to record');
+}
+
+interface Parts {
+  readonly request: StartRequest;
+  readonly id: string;
+  readonly folder: string;
+  readonly startedAt: number;
+  readonly zeroAt: number;
+  readonly watched: readonly Watched[];
+  readonly launched: Launched | null;
+  readonly facts: TargetFacts;
+  readonly notices: readonly Notice[];
+  readonly profilers: readonly Profiler[];
+}
+
+export class Recording {
+  readonly id: string;
+  readonly folder: string;
+  readonly done: Promise<RecordingEnd>;
+  /** Resolves when the folder is complete; earlier than `done` where a launched command runs on. Never rejects. */
+  readonly sealed: Promise<void>;
+  readonly #parts: Parts;
+  readonly #file: RecordingFile;
+  readonly #decoder: DecoderHost;
+  readonly #streams: Streams;
+  readonly #run: ProfilerRun;
+  readonly #target: TargetMeter;
+  readonly #own = new OwnMeter();
+  readonly #notices = new Map<string, Notice>();
+  readonly #listeners = new Set<(event: RecordingEvent) => void>();
+  readonly #running = new Map<string, Running>();
+  readonly #timers: NodeJS.Timeout[] = [];
+  #phase: Phase = 'starting';
+  #summary: Summary | null = null;
+  #lost = 0;
+  #behind = 0;
+  #ownCpu: number | null = null;
+  #profilerCpu: number | null = null;
+  #targetCpuNs = 0;
+  #pausedAt = 0;
+  #error = '';
+  #stopping: Promise<void> | null = null;
+  #finishDone: (end: RecordingEnd) => void = () => undefined;
+  #finishSealed: () => void = () => undefined;
+  #saveTimer: NodeJS.Timeout | null = null;
+  #tracks: { cpu: number; rss: number } | null = null;
+
+  /** Made by startRecording. */
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.id = parts.id;
+    this.folder = parts.folder;
+    this.done = new Promise((resolve) => { this.#finishDone = resolve; });
+    this.sealed = new Promise((resolve) => { this.#finishSealed = resolve; });
+    for (const notice of parts.notices) this.#notices.set(notice.id, notice);
+    this.#file = firstFile(parts);
+    writeRecordingFile(this.folder, this.#file);
+    this.#decoder = new DecoderHost({ kind: 'live', zeroAt: parts.zeroAt, folder: this.folder, info: infoOf(this.#file) }, (event) => this.#hear(event));
+    this.#streams = new Streams({ decoder: this.#decoder, folder: this.folder, scratch: join(this.folder, 'scratch'), onDiskFailed: (message) => this.#diskFailed(message) });
+    this.#target = new TargetMeter(parts.watched, parts.request.target.kind === 'launch' || parts.request.target.children);
+    this.#run = new ProfilerRun({
+      target: parts.request.target, options: parts.request.options, watched: parts.watched, directory: parts.facts.directory, folder: this.folder,
+      startedAt: parts.startedAt, streams: this.#streams, decoder: this.#decoder,
+      notice: (notice) => this.notice(notice), unnotice: (id) => this.unnotice(id),
+      changed: () => { this.#emit('terminals'); this.#saveSoon(); },
+    });
+    if (parts.launched?.terminal) this.#run.terminals.push(parts.launched.terminal);
+  }
+
+  get title(): string {
+    return this.#file.title;
+  }
+
+  /** Pseudo-terminals of the command and the profilers, in order of their start. */
+  get terminals(): readonly PtyTerminal[] {
+    return this.#run.terminals;
+  }
+
+  get live(): boolean {
+    return this.#phase === 'starting' || this.#phase === 'recording' || this.#phase === 'stopping';
+  }
+
+  /** Returns the function that ends listening. */
+  subscribe(listener: (event: RecordingEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  status(): ProfileStatus {
+    const { facts, zeroAt } = this.#parts;
+    const stacks = this.#streams.facts.some((stream) => stream.decoder === 'perf' && stream.stacks === 'fp') ? 'fp' : 'dwarf';
+    return {
+      phase: this.#phase,
+      elapsed: this.live ? Number(process.hrtime.bigint()) - zeroAt : this.#file.durationNs,
+      samples: this.#summary?.samples ?? 0,
+      lost: this.#lost,
+      ownCpu: this.#ownCpu,
+      profilerCpu: this.#profilerCpu,
+      targetCost: this.#summary === null ? null : targetCost(this.#summary.lanes.map((lane) => ({ profiler: lane.name, samples: lane.samples })), stacks, this.#targetCpuNs),
+      paused: this.#pausedAt > 0,
+      progress: this.#phase === 'stopping' && this.#behind > 0 ? { done: 0, total: this.#behind, what: 'Decoding what waits on disk' } : null,
+      notices: [...this.#notices.values()],
+      target: { name: facts.name, pid: facts.pid, runtime: facts.runtime, text: facts.text },
+    };
+  }
+
+  /** Rows since a cursor; the empty cursor gives everything. */
+  async since(cursor: Cursor): Promise<{ bytes: Uint8Array<ArrayBuffer>; cursor: Cursor; complete: boolean }> {
+    const { summary, ...delta } = await this.#decoder.call('since', { cursor });
+    this.#summary = summary;
+    return delta;
+  }
+
+  async export(ask: ExportAsk): Promise<{ name: string; type: string; bytes: Uint8Array }> {
+    return await this.#decoder.call('export', ask);
+  }
+
+  notice(notice: Notice): void {
+    this.#notices.set(notice.id, { ...notice, text: maskText(notice.text) });
+    this.#emit('status');
+  }
+
+  unnotice(id: string): void {
+    if (this.#notices.delete(id)) this.#emit('status');
+  }
+
+  /** Pauses or resumes the profilers; the target runs on either way. */
+  async pause(paused: boolean): Promise<void> {
+    if (this.#phase !== 'recording' || paused === this.#pausedAt > 0) return;
+    if (paused) {
+      this.#pausedAt = this.#run.now();
+      await Promise.all([...this.#running.values()].map((running) => running.pause()));
+    } else {
+      this.#run.mark({ kind: 'pause', start: ns(this.#pausedAt), end: ns(this.#run.now()), text: 'paused' });
+      this.#pausedAt = 0;
+      await Promise.all([...this.#running.values()].map((running) => running.resume()));
+    }
+    this.#emit('status');
+  }
+
+  /** Ends the recording and keeps it. An attached target is not touched; a launched one runs on. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  /** Ends the decoder thread: the profile cannot be asked any more. Ends a launched command that still runs in our terminal. */
+  async dispose(): Promise<void> {
+    await this.stop();
+    if (this.#parts.launched?.terminal?.running === true) this.#parts.launched.terminal.kill('SIGHUP');
+    await this.#decoder.close();
+  }
+
+  /** Starts profilers in the background; resolves when the threads stand. */
+  async begin(): Promise<void> {
+    await this.#decoder.loaded;
+    const cpu = await this.#decoder.call('track', { facts: { name: 'cpu', unit: 'cores', scale: machineFacts().cpus } });
+    const rss = await this.#decoder.call('track', { facts: { name: 'rss', unit: 'bytes' } });
+    this.#tracks = { cpu: cpu.track, rss: rss.track };
+    void commitOf(this.#parts.facts.directory).then((commit) => {
+      if (commit === '') return;
+      this.#file.commit = commit;
+      this.#decoder.tell({ t: 'info', info: { commit } });
+      this.#saveSoon();
+    });
+    this.#timers.push(setInterval(() => this.#measure(), METER_MS), setInterval(() => void this.#watchDisk(), DISK_MS));
+    this.#measure();
+    void this.#parts.launched?.done.then((end) => this.#launchedEnded(end), () => undefined);
+    void this.#startProfilers();
+  }
+
+  async #startProfilers(): Promise<void> {
+    const { profilers, launched, request } = this.#parts;
+    let timer: NodeJS.Timeout | undefined;
+    const patience = new Promise<void>((resolve) => { timer = setTimeout(resolve, STAND_MS); });
+    await Promise.race([patience, Promise.all(profilers.map((profiler) => this.#startOne(profiler)))]);
+    clearTimeout(timer);
+    if (request.strict === true && this.#running.size < profilers.length && launched !== null) {
+      launched.kill('SIGKILL');
+      await this.stop();
+      return;
+    }
+    launched?.go();
+    if (this.#stopping !== null) return;
+    if (this.#running.size === 0 && launched === null) {
+      await this.stop();
+      return;
+    }
+    this.#phase = 'recording';
+    this.#emit('status');
+    if (request.options.duration > 0) this.#timers.push(setTimeout(() => void this.stop(), request.options.duration * 1000));
+  }
+
+  async #startOne(profiler: Profiler): Promise<void> {
+    const record = { id: profiler.id, title: profiler.id, argv: [] as string[], exitCode: null as number | null, signal: null as number | null, error: '' };
+    this.#file.profilers.push(record);
+    try {
+      const running = await profiler.start(this.#run.of(profiler.id, record));
+      if (this.#stopping !== null) {
+        await running.stop();
+        return;
+      }
+      this.#running.set(profiler.id, running);
+      void running.done.then(({ error }) => this.#profilerEnded(profiler.id, record, error), (error: unknown) => this.#profilerEnded(profiler.id, record, messageOf(error)));
+    } catch (error) {
+      record.error = maskText(messageOf(error));
+      this.#error ||= record.error;
+      this.notice({ id: `failed-${profiler.id}`, level: 'bad', text: record.error, command: error instanceof UserError ? error.command : '' });
+    }
+    this.#saveSoon();
+  }
+
+  #profilerEnded(id: string, record: { error: string }, error: string): void {
+    this.#running.delete(id);
+    record.error = maskText(error);
+    this.#saveSoon();
+    if (error !== '' && this.#stopping === null) {
+      this.#error ||= error;
+      this.notice({ id: `ended-${id}`, level: 'bad', text: error, command: '' });
+    }
+    // The command runs on without profilers; its recording has nothing more to come.
+    if (this.#running.size === 0 && this.#phase === 'recording') void this.stop();
+  }
+
+  #launchedEnded(end: { code: number | null; signal: number | null }): void {
+    this.#file.exit = end;
+    void this.#targetEnded();
+  }
+
+  async #targetEnded(): Promise<void> {
+    if (this.#stopping !== null) return;
+    this.notice({ id: 'target-ended', level: 'info', text: this.#file.exit === null ? 'The target has ended.' : `${this.#parts.facts.name} has ended.`, command: '' });
+    const patience = new Promise((resolve) => { setTimeout(resolve, AFTER_TARGET_MS).unref(); });
+    await Promise.race([patience, Promise.all([...this.#running.values()].map((running) => running.done.catch(() => undefined)))]);
+    await this.stop();
+  }
+
+  async #stop(): Promise<void> {
+    const wasPaused = this.#pausedAt;
+    this.#phase = 'stopping';
+    this.#emit('status');
+    if (wasPaused > 0) this.#run.mark({ kind: 'pause', start: ns(wasPaused), end: ns(this.#run.now()), text: 'paused' });
+    this.#pausedAt = 0;
+    for (const timer of this.#timers) clearTimeout(timer);
+    await Promise.all([...this.#running.entries()].map(([id, running]) => this.#stopOne(id, running)));
+    await this.#run.endChildren();
+    this.#parts.launched?.go();
+    const durationNs = Number(process.hrtime.bigint()) - this.#parts.zeroAt;
+    await this.#streams.close();
+    await this.#seal(durationNs);
+    rmSync(join(this.folder, 'scratch'), { recursive: true, force: true });
+    this.#finishSealed();
+    this.#phase = this.#error !== '' && (this.#summary?.samples ?? 0) === 0 ? 'failed' : 'done';
+    this.#emit('status');
+    // `record -- CMD` ends with its command; in the window a command may run on in its terminal.
+    const { launched, request } = this.#parts;
+    const end = launched !== null && request.terminal === 'inherit' ? await launched.done : this.#file.exit;
+    this.#finishDone({ error: this.#error, exitCode: end?.code ?? null, signal: end?.signal ?? null });
+  }
+
+  async #stopOne(id: string, running: Running): Promise<void> {
+    const patience = new Promise<'late'>((resolve) => { setTimeout(() => resolve('late'), STOP_MS).unref(); });
+    try {
+      const result = await Promise.race([running.stop().then(() => 'stopped' as const), patience]);
+      if (result === 'late') this.notice({ id: `late-${id}`, level: 'warn', text: `${id} did not end within ${STOP_MS / 1000} s and was killed; its last samples may be missing.`, command: '' });
+    } catch (error) {
+      this.notice({ id: `stop-${id}`, level: 'warn', text: `${id} did not end cleanly: ${messageOf(error)}`, command: '' });
+    }
+    this.#running.delete(id);
+  }
+
+  async #seal(durationNs: number): Promise<void> {
+    const file = this.#file;
+    try {
+      const { summary, mix, failed, bytes } = await this.#decoder.call('seal', { notes: [] });
+      this.#summary = summary;
+      if (failed !== '') this.notice({ id: 'disk', level: 'bad', text: `Writing to ${this.folder} failed (${failed}): ${megabytes(bytes)} of tables are on disk, the rest is only in memory. Save it elsewhere before you close it.`, command: '' });
+      file.durationNs = Math.max(durationNs, summary.durationNs);
+      this.#apply(summary, mix);
+    } catch (error) {
+      this.#error ||= messageOf(error);
+      file.durationNs = durationNs;
+    }
+    file.state = 'sealed';
+    file.running = [];
+    file.lost = this.#lost;
+    file.exact = [[0, file.durationNs]];
+    this.#decoder.tell({ t: 'info', info: { durationNs: file.durationNs } });
+    if (this.#saveTimer !== null) clearTimeout(this.#saveTimer);
+    this.#save();
+  }
+
+  #apply(summary: Summary, mix: Mix): void {
+    this.#file.lanes = summary.lanes.map((lane) => ({ ...lane }));
+    this.#file.mix = mix.map((part) => ({ ...part }));
+  }
+
+  #hear(event: DecoderEvent): void {
+    switch (event.t) {
+      case 'streamDone':
+        if (event.error !== '') this.notice({ id: `decode-${event.stream}`, level: 'bad', text: `${event.stream} could not be read further: ${event.error}. Its raw bytes are kept.`, command: '' });
+        this.#streams.streamDone(event.stream);
+        return;
+      case 'threadExit':
+        this.#run.threadExit(event.pid, event.tid);
+        return;
+      case 'lost':
+        this.#lost += event.count;
+        this.notice({ id: 'lost', level: 'warn', text: `${this.#lost.toLocaleString('en')} samples were lost: the profiler's buffers were full. The timeline shows where.`, command: '' });
+        return;
+      case 'behind':
+        this.#behind = event.bytes;
+        if (event.bytes > 0) this.notice({ id: 'behind', level: 'warn', text: `The picture is behind: ${megabytes(event.bytes)} wait on disk to be decoded. Nothing is lost.`, command: '' });
+        else this.unnotice('behind');
+        return;
+      case 'diskFailed':
+        this.#diskFailed(event.message);
+        return;
+      case 'firstRows':
+        this.#emit('status');
+        return;
+      case 'loaded':
+      case 'progress':
+      case 'finishedInit':
+        return;
+    }
+  }
+
+  #measure(): void {
+    const now = this.#run.now();
+    const reading = this.#target.read(now);
+    this.#targetCpuNs = reading.cpuNs;
+    if (this.#tracks !== null && reading.alive) {
+      if (reading.cores !== null) this.#decoder.tell({ t: 'value', track: this.#tracks.cpu, at: now, value: reading.cores });
+      this.#decoder.tell({ t: 'value', track: this.#tracks.rss, at: now, value: reading.rss });
+    }
+    this.#profilerCpu = this.#run.cost.percent(this.#run.costly, now) ?? this.#profilerCpu;
+    if (!reading.alive && this.#parts.launched === null && this.#phase === 'recording') void this.#targetEnded();
+  }
+
+  async #watchDisk(): Promise<void> {
+    this.#ownCpu = this.#own.percent();
+    if (this.#summary === null || this.#phase === 'recording') {
+      await this.#decoder.call('summary', null).then((summary) => { this.#summary = summary; }, () => undefined);
+    }
+    const space = await diskSpace(this.folder).catch(() => null);
+    if (space === null || space.usable > 0 || this.#stopping !== null) return;
+    this.#diskFailed(`${megabytes(space.free)} of ${megabytes(space.total)} are left, and a recording never uses the last tenth`);
+  }
+
+  // The tables in memory are whole: the recording ends here, and can be saved to another disk.
+  #diskFailed(message: string): void {
+    this.#streams.keepNothing();
+    this.#error ||= `the disk is full: ${message}`;
+    this.notice({ id: 'disk', level: 'bad', text: `The recording ended because its disk is full: ${message}. What was recorded until now is kept in ${this.folder}.`, command: '' });
+    void this.stop();
+  }
+
+  #saveSoon(): void {
+    if (this.#file.state !== 'running') return;
+    this.#saveTimer ??= setTimeout(() => {
+      this.#saveTimer = null;
+      this.#save();
+    }, 100);
+  }
+
+  #save(): void {
+    const file = this.#file;
+    file.streams = this.#streams.facts.map((stream) => ({ ...stream, watched: [...stream.watched] }));
+    file.notices = [...this.#notices.values()].map((notice) => ({ ...notice }));
+    file.terminals = this.#run.casts.map((cast) => ({ ...cast }));
+    file.raw = file.streams.some((stream) => stream.decoder === 'perf');
+    if (file.state === 'running') {
+      const own = { pid: process.pid, start: startOf(process.pid) ?? 0, role: 'owner' as const };
+      file.running = [own, ...this.#run.children.map((child) => ({ ...child, role: 'profiler' as const }))];
+      const { launched } = this.#parts;
+      if (launched !== null) file.running.push({ pid: launched.pid, start: launched.start, role: 'target' });
+    }
+    try {
+      writeRecordingFile(this.folder, file);
+    } catch (error) {
+      this.#error ||= messageOf(error);
+      this.notice({ id: 'disk', level: 'bad', text: `recording.json in ${this.folder} could not be written: ${messageOf(error)}`, command: '' });
+    }
+  }
+
+  #emit(event: RecordingEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+}
+
+function firstFile(parts: Parts): RecordingFile {
+  const { target, options } = parts.request;
+  const machine = machineFacts();
+  const argv = maskArguments(parts.facts.argv);
+  const command = argv.join(' ');
+  return {
+    format: 'flamebench-recording', version: { major: FORMAT_MAJOR, minor: FORMAT_MINOR }, tool: `flamebench ${toolVersion()}`, id: parts.id,
+    title: options.title === '' ? parts.facts.name : options.title, command,
+    target: target.kind === 'attach'
+      ? { kind: 'attach', processes: target.processes.map((process) => ({ ...process })), children: target.children, argv }
+      : { kind: 'launch', argv, directory: target.directory, environment: maskEnvironment(target.environment) },
+    options: { ...options }, host: machine.host, kernel: machine.kernel, cpus: machine.cpus, gpus: machine.gpus, commit: '',
+    directory: parts.facts.directory, startedAt: parts.startedAt, zeroAt: parts.zeroAt, durationNs: 0, state: 'running', running: [],
+    streams: [], profilers: [], lanes: [], mix: [], gaps: [], lost: 0, exact: [], notices: [], exit: null, terminals: [], raw: false,
+  };
+}
+
+function infoOf(file: RecordingFile) {
+  return {
+    ...emptyInfo(), title: file.title, command: file.command, tool: file.tool, format: 'live', host: file.host, kernel: file.kernel,
+    startedAt: file.startedAt, directory: file.directory, live: true,
+  };
+}

@@ -1,0 +1,130 @@
+// What a recording lends its profilers: terminals, streams, tracks, marks, notices.
+import { join } from 'node:path';
+import type { MarkFacts, TrackFacts } from '#core/model/profile';
+import type { Notice, RecordOptions, Target } from '#core/protocol/api';
+import { CpuMeter } from '../processes/cpu.ts';
+import { isAlive, startOf } from '../processes/identity.ts';
+import type { Run, StreamFacts, Terminal, Watched } from '../profilers/profiler.ts';
+import type { DecoderHost } from './decoder-host.ts';
+import { maskArguments, maskText } from './mask.ts';
+import type { Streams } from './streams.ts';
+import { PtyTerminal, ownEnvironment } from './terminal.ts';
+
+/** What recording.json says of one profiler. */
+export interface ProfilerRecord {
+  title: string;
+  argv: string[];
+  exitCode: number | null;
+  signal: number | null;
+}
+
+export interface RunOptions {
+  readonly target: Target;
+  readonly options: RecordOptions;
+  readonly watched: readonly Watched[];
+  readonly directory: string;
+  readonly folder: string;
+  readonly startedAt: number;
+  readonly streams: Streams;
+  readonly decoder: DecoderHost;
+  readonly notice: (notice: Notice) => void;
+  readonly unnotice: (id: string) => void;
+  /** Terminals or children came or went. */
+  readonly changed: () => void;
+}
+
+/** How long a child has after SIGTERM before SIGKILL. */
+const TERM_MS = 1000;
+
+export class ProfilerRun {
+  readonly terminals: PtyTerminal[] = [];
+  readonly casts: { file: string; title: string }[] = [];
+  readonly cost = new CpuMeter();
+  /** Processes of the profilers, for the cost meter. */
+  readonly costly = new Set<number>();
+  /** Children that a crash of ours would leave behind. */
+  readonly children: { pid: number; start: number }[] = [];
+  readonly #options: RunOptions;
+  readonly #threadListeners = new Set<(pid: number, tid: number) => void>();
+
+  constructor(options: RunOptions) {
+    this.#options = options;
+    if (options.target.kind === 'launch') this.casts.push({ file: 'terminal.cast', title: options.target.argv[0] });
+  }
+
+  now(): number {
+    return Number(process.hrtime.bigint());
+  }
+
+  threadExit(pid: number, tid: number): void {
+    for (const listener of this.#threadListeners) listener(pid, tid);
+  }
+
+  /** Times are monotonic ns. */
+  mark(facts: MarkFacts): void {
+    this.#options.decoder.tell({ t: 'mark', facts });
+  }
+
+  /** The run as one profiler sees it. */
+  of(id: string, record: ProfilerRecord): Run {
+    const { target, options, watched, directory, folder, streams, decoder, notice, unnotice } = this.#options;
+    return {
+      target, options, watched, directory,
+      scratch: join(folder, 'scratch'),
+      pty: (title, argv, environment) => this.#pty(record, title, argv, environment ?? {}),
+      fifo: (facts: StreamFacts) => { record.title = facts.title; return streams.fifo(facts); },
+      windows: (facts: StreamFacts) => { record.title = facts.title; return streams.windows(facts); },
+      track: (facts: TrackFacts) => {
+        const track = decoder.call('track', { facts });
+        return { add: (at, value) => void track.then((made) => decoder.tell({ t: 'value', track: made.track, at, value }), () => undefined) };
+      },
+      mark: (facts) => this.mark(facts),
+      notice: (given) => notice({ ...given, id: `${id}-${given.id}` }),
+      unnotice: (noticeId) => unnotice(`${id}-${noticeId}`),
+      onThreadExit: (listener) => { this.#threadListeners.add(listener); },
+      now: () => this.now(),
+      cost: (pid) => { this.costly.add(pid); },
+    };
+  }
+
+  /** Ends every child that is still there. */
+  async endChildren(): Promise<void> {
+    const left = () => this.children.filter((child) => isAlive(child));
+    for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+      for (const child of left()) kill(child.pid, signal);
+      for (let waited = 0; waited < TERM_MS && left().length > 0; waited += 20) await new Promise((next) => setTimeout(next, 20));
+    }
+    this.children.length = 0;
+  }
+
+  #pty(record: ProfilerRecord, title: string, argv: readonly string[], environment: Readonly<Record<string, string>>): Terminal {
+    const file = this.casts.length === 0 ? 'terminal.cast' : `terminal-${this.casts.length + 1}.cast`;
+    const terminal = new PtyTerminal({
+      title, argv, directory: this.#options.folder, environment: { ...ownEnvironment(), ...environment }, cast: join(this.#options.folder, file), startedAt: this.#options.startedAt,
+    });
+    record.argv = maskArguments(argv).map((word) => maskText(word));
+    this.casts.push({ file, title });
+    this.terminals.push(terminal);
+    const child = { pid: terminal.pid, start: startOf(terminal.pid) ?? 0 };
+    this.children.push(child);
+    this.costly.add(terminal.pid);
+    void terminal.done.then((end) => {
+      record.exitCode = end.code;
+      record.signal = end.signal;
+      const at = this.children.indexOf(child);
+      if (at >= 0) this.children.splice(at, 1);
+      this.costly.delete(terminal.pid);
+      this.#options.changed();
+    });
+    this.#options.changed();
+    return terminal;
+  }
+}
+
+function kill(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // Gone meanwhile, or run by sudo: a child of root is ended by its control FIFO, or by its terminal's end.
+  }
+}

@@ -1,0 +1,37 @@
+import type { FrameId, FunctionId } from '#core/model/ids';
+import type { Profile } from '#core/model/profile';
+import { FUNCTION_KINDS } from '#core/model/tables';
+import type { Mix, Summary } from './messages.ts';
+
+/** Counts and facts of a profile, cheap enough for every delta. */
+export function summaryOf(profile: Profile): Summary {
+  let samples = 0;
+  let rows = 0;
+  for (const lane of profile.lanes) {
+    samples += lane.samples;
+    rows += lane.rows;
+  }
+  return {
+    samples, rows, durationNs: profile.info.durationNs, info: { ...profile.info }, skipped: [...profile.skipped],
+    lanes: profile.lanes.map((lane) => ({ kind: lane.kind, name: lane.name, samples: lane.samples })),
+  };
+}
+
+/** What kinds of function the leaves of the first lane are, by weight; shares sum to 1, largest first. Markers are left out. */
+export function mixOf(profile: Profile): Mix {
+  const lane = profile.lanes.find((candidate) => candidate.rows > 0);
+  if (lane === undefined) return [];
+  const weights = new Float64Array(FUNCTION_KINDS.length);
+  for (const chunk of lane.chunks) {
+    for (let row = 0; row < chunk.rows; row++) {
+      const stack = chunk.stack[row];
+      if (stack < 0) continue;
+      const fn = profile.frames.function.get(profile.stacks.frame.get(stack) as FrameId) as FunctionId;
+      weights[profile.functions.kind.get(fn)] += chunk.weight.get(row);
+    }
+  }
+  weights[FUNCTION_KINDS.indexOf('marker')] = 0;
+  const sum = weights.reduce((a, b) => a + b, 0);
+  if (!(sum > 0)) return [];
+  return FUNCTION_KINDS.map((kind, i) => ({ kind, share: weights[i] / sum })).filter(({ share }) => share > 0).sort((a, b) => b.share - a.share);
+}
