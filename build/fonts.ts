@@ -8,13 +8,14 @@ const root = new URL('../', import.meta.url);
 const fonts = new URL('resources/fonts/', root);
 
 const SUBSETS = ['latin', 'latin-ext', 'greek', 'cyrillic'];
+const STYLES: Readonly<Record<number, string>> = { 400: 'Regular', 500: 'Medium', 600: 'SemiBold' };
 const FAMILIES = [
-  { id: 'inter', file: 'Inter', weights: [400, 500, 600] },
-  { id: 'jetbrains-mono', file: 'JetBrainsMono', weights: [400] },
+  { id: 'inter', name: 'Inter', file: 'Inter', weights: [400, 500, 600] },
+  { id: 'jetbrains-mono', name: 'JetBrains Mono', file: 'JetBrainsMono', weights: [400] },
 ];
 
-/** A WOFF 1.0 file as the TTF inside it: the directory without lengths of compressed tables, then each table on 4 bytes. */
-function toTtf(woff: Buffer): Buffer {
+/** A WOFF 1.0 file as the TTF inside it, with names of its own: the directory without lengths of compressed tables, then each table on 4 bytes. */
+function toTtf(woff: Buffer, names: ReadonlyMap<number, string>): Buffer {
   if (woff.toString('latin1', 0, 4) !== 'wOFF') throw new Error('not a WOFF 1.0 file');
   const count = woff.readUInt16BE(12);
   const tables = Array.from({ length: count }, (_, i) => {
@@ -23,7 +24,12 @@ function toTtf(woff: Buffer): Buffer {
     const packed = woff.readUInt32BE(at + 8);
     const size = woff.readUInt32BE(at + 12);
     const bytes = woff.subarray(from, from + packed);
-    return { tag: woff.subarray(at, at + 4), checksum: woff.readUInt32BE(at + 16), data: packed < size ? inflateSync(bytes) : bytes };
+    const tag = woff.subarray(at, at + 4);
+    if (tag.toString('latin1') === 'name') {
+      const data = nameTable(names);
+      return { tag, checksum: checksumOf(data), data };
+    }
+    return { tag, checksum: woff.readUInt32BE(at + 16), data: packed < size ? inflateSync(bytes) : bytes };
   });
   const power = 2 ** Math.floor(Math.log2(count));
   const head = Buffer.alloc(12 + count * 16);
@@ -45,6 +51,32 @@ function toTtf(woff: Buffer): Buffer {
     offset += table.data.length + padding.length;
   });
   return Buffer.concat(parts);
+}
+
+/**
+ * A `name` table of these names (Windows, Unicode, English). The packages call each weight a family of its own ("Inter
+ * Medium"), so that a program which asks for Inter at weight 500 would not find it.
+ */
+function nameTable(names: ReadonlyMap<number, string>): Buffer {
+  const head = Buffer.alloc(6 + names.size * 12);
+  head.writeUInt16BE(names.size, 2);
+  head.writeUInt16BE(head.length, 4);
+  const texts: Buffer[] = [];
+  let offset = 0;
+  [...names].sort(([a], [b]) => a - b).forEach(([id, name], i) => {
+    const text = Buffer.from(name, 'utf16le').swap16();
+    [3, 1, 0x409, id, text.length, offset].forEach((value, field) => head.writeUInt16BE(value, 6 + i * 12 + field * 2));
+    texts.push(text);
+    offset += text.length;
+  });
+  return Buffer.concat([head, ...texts]);
+}
+
+function checksumOf(data: Buffer): number {
+  const padded = Buffer.concat([data, Buffer.alloc((4 - (data.length % 4)) % 4)]);
+  let sum = 0;
+  for (let i = 0; i < padded.length; i += 4) sum = (sum + padded.readUInt32BE(i)) >>> 0;
+  return sum;
 }
 
 function table(ttf: Buffer, tag: string): Buffer {
@@ -112,11 +144,17 @@ mkdirSync(fonts, { recursive: true });
 const tables: string[] = [];
 for (const family of FAMILIES) {
   const files = new URL(`node_modules/@fontsource/${family.id}/`, root);
+  const copyright = readFileSync(new URL('LICENSE', files), 'utf8').split('\n')[0].trim();
   copyFileSync(new URL('LICENSE', files), new URL(`${family.file}-LICENSE.txt`, fonts));
   for (const weight of family.weights) {
     const widths = new Map<number, number>();
     for (const subset of SUBSETS) {
-      const ttf = toTtf(readFileSync(new URL(`files/${family.id}-${subset}-${weight}-normal.woff`, files)));
+      const ttf = toTtf(readFileSync(new URL(`files/${family.id}-${subset}-${weight}-normal.woff`, files)), new Map([
+        // Family and style twice: for old readers, and as the typographic names.
+        [0, copyright], [1, family.name], [2, STYLES[weight]], [3, `${family.file} ${weight} ${subset}`], [4, `${family.name} ${STYLES[weight]}`],
+        [6, `${family.file}-${STYLES[weight]}`], [13, 'SIL Open Font License, Version 1.1'], [14, 'https://openfontlicense.org'],
+         [16, family.name], [17, STYLES[weight]],
+      ]));
       writeFileSync(new URL(`${family.file}-${weight}-${subset}.ttf`, fonts), ttf);
       advances(ttf, widths);
     }

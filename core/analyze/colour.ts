@@ -1,7 +1,8 @@
 // The flame palette: OKLCH by formula, so that the same function has the same colour in every lane, run and picture.
 // OKLab to linear sRGB after Björn Ottosson, https://bottosson.github.io/posts/oklab/.
 import { assertNever } from '#core/errors';
-import type { FunctionKind } from '#core/model/tables';
+import type { FunctionId } from '#core/model/ids';
+import type { FunctionKind, FunctionTable } from '#core/model/tables';
 
 export type Theme = 'light' | 'dark';
 /** Lightness 0 to 1, chroma, hue in degrees. */
@@ -65,6 +66,17 @@ export function colourOf(kind: FunctionKind, library: string, fn: string, own: b
   if (remembered.size > 100_000) remembered.clear();
   remembered.set(key, colour);
   return colour;
+}
+
+/** Colour of a function's box: its hue by library, or by file where it has none. As `colourOf`. */
+export function colourOfFunction(functions: FunctionTable, fn: FunctionId, theme: Theme, muted = false): string {
+  let library = functions.libraryOf(fn);
+  if (library === '') {
+    // The last part only: the same code in another directory keeps its colour.
+    const file = functions.fileOf(fn);
+    library = file.slice(file.lastIndexOf('/') + 1);
+  }
+  return colourOf(functions.kindOf(fn), library, functions.nameOf(fn), functions.isOwn(fn), theme, muted);
 }
 
 /** The kind's colour without a function's step: the legend. */

@@ -1,3 +1,5 @@
+import type { FunctionId } from '#core/model/ids';
+import type { FunctionTable } from '#core/model/tables';
 import { ADVANCES } from './advances.ts';
 
 export type Weight = 400 | 500 | 600;
@@ -155,4 +157,11 @@ export function placeText(file: string, line: number): string {
   if (file === '') return '';
   const base = file.slice(file.lastIndexOf('/') + 1);
   return line > 0 ? `${base}:${line}` : base;
+}
+
+/** What a box is called before it is cut to its room: kernels without `void` and arguments. */
+export function displayName(functions: FunctionTable, fn: FunctionId): string {
+  const kind = functions.kindOf(fn);
+  const name = functions.nameOf(fn);
+  return kind === 'cuda' || kind === 'gpu-copy' ? kernelName(name) : name;
 }

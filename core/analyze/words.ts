@@ -1,0 +1,115 @@
+// What lanes are called, and the sentences that a recording gives a picture when nobody wrote any.
+import { assertNever } from '#core/errors';
+import type { Lane, LaneKind } from '#core/model/lane';
+import type { Profile } from '#core/model/profile';
+import type { CallTree } from './call-tree.ts';
+import { formatCount, formatDate, formatPercent, formatRange, formatSamples, formatWeight } from './format.ts';
+import { functionsTable } from './functions.ts';
+import { displayName, lastPart } from './labels.ts';
+import type { ViewValue } from './view.ts';
+
+/** A lane's short name: the tab, the pane header. */
+export function laneTitle(kind: LaneKind): string {
+  switch (kind) {
+    case 'cpu': return 'CPU';
+    case 'off-cpu': return 'Off-CPU';
+    case 'memory': return 'Memory';
+    case 'cuda': return 'CUDA';
+    case 'gpu-idle': return 'GPU idle';
+    case 'gpu-memory': return 'GPU memory';
+    case 'faults': return 'Page faults';
+    case 'other': return 'Samples';
+    default: return assertNever(kind);
+  }
+}
+
+/** What the width of a lane's boxes is: `CPU time`. */
+export function laneQuantity(lane: Lane): string {
+  switch (lane.kind) {
+    case 'cpu': return lane.unit === 'count' ? 'CPU samples' : 'CPU time';
+    case 'off-cpu': return 'waiting time';
+    case 'memory': return 'allocated memory';
+    case 'cuda': return 'GPU time';
+    case 'gpu-idle': return 'GPU idle time';
+    case 'gpu-memory': return 'GPU memory';
+    case 'faults': return 'page faults';
+    case 'other': return lane.unit === 'ns' ? 'time' : lane.unit === 'bytes' ? 'bytes' : 'samples';
+    default: return assertNever(lane.kind);
+  }
+}
+
+/** The lane that a view means; the first with rows where it names none. null where there is none at all. */
+export function laneOf(profile: Profile, view: ViewValue): Lane | null {
+  if (view.lane !== null) {
+    const exact = profile.lane(view.lane.kind, view.lane.name) ?? profile.lane(view.lane.kind);
+    if (exact !== null) return exact;
+  }
+  return profile.lanes.find((lane) => lane.rows > 0) ?? profile.lanes[0] ?? null;
+}
+
+/** What ran, in a few words: the title that the recording has, else its command's program. */
+export function shortTitle(profile: Profile): string {
+  if (profile.info.title !== '') return profile.info.title;
+  const words = profile.info.command.split(' ').filter((word) => word !== '');
+  // An interpreter's script says more than the interpreter.
+  const script = words.length > 1 && /(^|\/)(python|node|ruby|perl|bash|sh)[\d.]*$/.test(words[0]) ? words.slice(1).find((word) => !word.startsWith('-')) : undefined;
+  return (script ?? words[0] ?? '').split('/').pop() ?? '';
+}
+
+/** A title when none was written: which function alone takes most. */
+export function defaultTitle(profile: Profile, tree: CallTree): string {
+  const title = shortTitle(profile);
+  const before = title === '' ? '' : `${title}: `;
+  const named = functionsTable(tree)
+    .filter((row) => !['unknown', 'marker'].includes(profile.functions.kindOf(row.fn)) && row.self > 0)
+    .sort((a, b) => b.self - a.self || a.fn - b.fn)[0];
+  if (named === undefined || !(tree.total > 0)) return `${before}where ${laneQuantity(tree.lane)} goes`;
+  const name = lastPart(displayName(profile.functions, named.fn));
+  return `${before}${cut(name, 40)} alone takes ${formatPercent(named.self / tree.total)} of ${laneQuantity(tree.lane)}`;
+}
+
+/**
+ * A subtitle when none was written: what ran where, and how wide is what. `fits` says whether a text has room; the command
+ * is what is shortened, never the sentence about the width.
+ */
+export function defaultSubtitle(profile: Profile, tree: CallTree, zoom: number, withCaption: boolean, fits: (text: string) => boolean): string {
+  const { command, host, startedAt } = profile.info;
+  const width = widthSentence(profile, tree, zoom);
+  const facts = withCaption ? '' : [formatSamples(tree.samples), formatDate(startedAt)].filter((part) => part !== '').join(', ');
+  const where = host === '' || withCaption ? '' : ` on ${host}`;
+  const sentences = (ran: string, last: string): string => `${[ran === '' ? '' : ran + where, width, last].filter((part) => part !== '').join('. ')}.`;
+  const short = shortTitle(profile);
+  const commands = command === '' ? [short] : [command, cut(command, 60), cut(command, 40), short];
+  for (const last of [facts, '']) {
+    for (const ran of commands) if (fits(sentences(ran, last))) return sentences(ran, last);
+  }
+  return fits(`${width}.`) ? `${width}.` : sentences(short, '');
+}
+
+function widthSentence(profile: Profile, tree: CallTree, zoom: number): string {
+  const { lane, selection } = tree;
+  const whole = formatWeight(tree.total, lane.unit);
+  let width = `Width is ${laneQuantity(lane)}: ${whole}`;
+  if (zoom >= 0) {
+    const name = cut(lastPart(displayName(profile.functions, tree.fn(zoom))), 40);
+    width = `Width is ${laneQuantity(lane)}: ${formatWeight(tree.totalOf(zoom), lane.unit)} below ${name}, ${formatPercent(tree.totalOf(zoom) / tree.total)} of ${whole}`;
+  }
+  const ranges = selection.ranges;
+  if (ranges?.length === 1) width += `, ${formatRange(ranges[0][0], ranges[0][1])}`;
+  else if (ranges !== null && ranges.length > 1) width += ` in ${formatCount(ranges.length)} spans`;
+  return width;
+}
+
+/** Source, samples, host, commit, date: the foot of a picture. What has no room goes: the commit first, then the host. */
+export function captionOf(profile: Profile, tree: CallTree, fits: (text: string) => boolean): string {
+  const { tool, host, commit, startedAt } = profile.info;
+  const source = [tree.lane.source || tool, formatSamples(tree.samples)].filter((part) => part !== '').join(', ');
+  const date = formatDate(startedAt);
+  const join = (...parts: string[]): string => parts.filter((part) => part !== '').join(' · ');
+  const choices = [join(source, host, commit.slice(0, 7), date), join(source, host, date), join(source, date), source];
+  return choices.find(fits) ?? source;
+}
+
+function cut(text: string, letters: number): string {
+  return text.length > letters ? `${text.slice(0, letters - 1)}…` : text;
+}
