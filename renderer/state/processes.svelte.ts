@@ -1,14 +1,10 @@
 import { UserError, messageOf } from '#core/errors';
 import type { ProcessRow } from '#core/protocol/api';
 import { link } from '../bridge/link.ts';
+import { processKey } from './process-key.ts';
 
 /** Seconds of CPU history behind a sparkline; one value a listing. */
 const HISTORY = 20;
-
-/** (pid, start) as one string: a reused pid is another process. */
-export function processKey(row: { readonly pid: number; readonly start: number }): string {
-  return `${row.pid}:${row.start}`;
-}
 
 /** The processes of this machine, listed each second while someone looks. */
 class Processes {
@@ -70,10 +66,9 @@ class Processes {
     for (const row of rows) {
       const key = processKey(row);
       alive.add(key);
-      const values = this.history.get(key) ?? [];
-      if (row.cpu !== null) values.push(row.cpu);
-      if (values.length > HISTORY) values.shift();
-      this.history.set(key, values);
+      // A new array each time: that is how a sparkline knows that it changed.
+      const before = this.history.get(key) ?? [];
+      if (row.cpu !== null) this.history.set(key, [...before.slice(1 - HISTORY), row.cpu]);
     }
     for (const key of this.history.keys()) if (!alive.has(key)) this.history.delete(key);
   }

@@ -3,7 +3,8 @@ import type { Check, ProcessRow, RecordOptions, Target } from '#core/protocol/ap
 import { FIRST_OPTIONS } from '#core/protocol/api';
 import { link } from '../../bridge/link.ts';
 import { connection } from '../../state/connection.svelte.ts';
-import { processKey, processes } from '../../state/processes.svelte.ts';
+import { processKey } from '../../state/process-key.ts';
+import { processes } from '../../state/processes.svelte.ts';
 import { workbench } from '../../state/workbench.svelte.ts';
 import type { Segment, Sort, SortKey } from './process-tree.ts';
 import { firstChoice, workersOf } from './process-tree.ts';

@@ -1,5 +1,5 @@
 import type { ProcessRow } from '#core/protocol/api';
-import { processKey } from '../../state/processes.svelte.ts';
+import { processKey } from '../../state/process-key.ts';
 
 export type Segment = 'all' | 'mine' | 'gpu';
 export type SortKey = 'name' | 'pid' | 'user' | 'threads' | 'cpu' | 'memory' | 'gpuMemory' | 'gpu';
@@ -194,7 +194,10 @@ export function workersOf(all: readonly ProcessRow[], launcher: ProcessRow): Pro
 /** The process to begin with: most GPU memory, then most CPU, of those that are worth a look. null where there is none. */
 export function firstChoice(all: readonly ProcessRow[]): ProcessRow | null {
   const worth = all.filter((row) => row.mine && !row.launcher && row.runtime !== 'kernel' && row.runtime !== 'unknown');
-  return worth.reduce<ProcessRow | null>((best, row) => (best === null || beats(row, best) ? row : best), null);
+  const best = worth.reduce<ProcessRow | null>((found, row) => (found === null || beats(row, found) ? row : found), null);
+  if (best === null || best.rank === null) return best;
+  // Ranks are alike: the first one is as good and does not change from day to day.
+  return worth.filter((row) => row.ppid === best.ppid && row.rank !== null).reduce((a, b) => ((b.rank ?? 0) < (a.rank ?? 0) ? b : a), best);
 }
 
 function beats(a: ProcessRow, b: ProcessRow): boolean {
