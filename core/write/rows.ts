@@ -1,0 +1,47 @@
+import type { TimeRanges } from '#core/analyze/view';
+import type { Selection } from '#core/analyze/view';
+import type { Lane } from '#core/model/lane';
+import type { Profile } from '#core/model/profile';
+
+/** A row of a selection. `thread` and `stack` are -1 where the row has none; time and weight as in the lane. */
+export type OnRow = (thread: number, stack: number, weight: number, time: number) => void;
+
+/**
+ * Calls `onRow` for every row of the selection, in order of arrival. An interval that lies partly in a range gives the part
+ * of its weight that lies in it. Transforms are not looked at.
+ */
+export function rowsOf(profile: Profile, lane: Lane, selection: Selection, onRow: OnRow): void {
+  const chosen = threadMask(profile, selection);
+  for (const chunk of lane.chunks) {
+    if (selection.ranges !== null && !selection.ranges.some(([start, end]) => chunk.least < end && (chunk.greatest > start || chunk.least >= start))) continue;
+    for (let row = 0; row < chunk.rows; row++) {
+      const thread = chunk.thread[row];
+      if (chosen !== null && (thread < 0 || chosen[thread] !== 1)) continue;
+      let weight = chunk.weight.get(row);
+      const time = chunk.timeAt(row);
+      if (selection.ranges !== null) weight *= shareIn(selection.ranges, time, lane.intervals ? chunk.duration.get(row) : 0);
+      if (weight !== 0) onRow(thread, chunk.stack[row], weight, time);
+    }
+  }
+}
+
+/** How much of [time, time + duration) lies in the ranges, 0 to 1. */
+function shareIn(ranges: NonNullable<TimeRanges>, time: number, duration: number): number {
+  if (!(duration > 0)) return ranges.some(([start, end]) => time >= start && time < end) ? 1 : 0;
+  let inside = 0;
+  for (const [start, end] of ranges) inside += Math.max(0, Math.min(end, time + duration) - Math.max(start, time));
+  return inside / duration;
+}
+
+function threadMask(profile: Profile, selection: Selection): Uint8Array | null {
+  if (selection.threads === null && selection.processes === null) return null;
+  const mask = new Uint8Array(profile.threads.length);
+  const threads = selection.threads === null ? null : new Set(selection.threads);
+  const processes = selection.processes === null ? null : new Set(selection.processes);
+  for (let row = 0; row < mask.length; row++) {
+    if (threads !== null && !threads.has(row)) continue;
+    if (processes !== null && !processes.has(profile.threads.process.get(row))) continue;
+    mask[row] = 1;
+  }
+  return mask;
+}
