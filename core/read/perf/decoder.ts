@@ -130,6 +130,11 @@ export class PerfDecoder implements ChunkDecoder, Turn {
     this.shared.decoders.push(this);
   }
 
+  /** Time 0 of the profile on the recording's clock, in ns; NaN until known. */
+  get zeroNs(): number {
+    return this.#zero + this.#high * TWO32;
+  }
+
   /** Rows at or after this time (ns of the profile) are another decoder's. */
   cutAt(time: number): void {
     this.#until = Math.min(this.#until, time);
@@ -283,7 +288,10 @@ export class PerfDecoder implements ChunkDecoder, Turn {
       if (event.cpuFromEnd >= 0) cpu = view.getUint32(at + size - event.cpuFromEnd, true);
     }
     if (type === RECORD.LOST && size >= 24) this.#lose(u64(view, at + 16), cpu, time);
-    else if (type === RECORD.LOST_SAMPLES && size >= 16) this.#lost.tellOfSamples(u64(view, at + 8));
+    else if (type === RECORD.LOST_SAMPLES && size >= 16) {
+      if (time === time) this.#lose(u64(view, at + 8), cpu, time);
+      else this.#lost.tellOfSamples(u64(view, at + 8));
+    }
     else if (type === RECORD.EXIT && size >= 20) {
       const tid = view.getUint32(at + 16, true);
       if (this.#attached.has(tid)) this.#options.onThreadExit?.(view.getUint32(at + 8, true), tid);
@@ -390,13 +398,13 @@ export class PerfDecoder implements ChunkDecoder, Turn {
     const info = this.#profile.info;
     const clock = this.header.clock;
     if (clock === null || !(this.#zero === this.#zero) || info.startedAt !== 0) return;
-    info.startedAt = clock.offsetMs + (this.#zero + this.#high * TWO32) / 1e6;
+    info.startedAt = clock.offsetMs + this.zeroNs / 1e6;
     this.#profile.touch();
   }
 
   // The cut is given in the recording's clock, rows are in time of the profile.
   #setCut(): void {
-    const zero = this.#zero + this.#high * TWO32;
+    const zero = this.zeroNs;
     if (this.#options.from !== undefined) this.#from = this.#options.from - zero;
     if (this.#options.until !== undefined) this.#until = Math.min(this.#until, this.#options.until - zero);
   }

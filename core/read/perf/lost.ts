@@ -4,8 +4,9 @@ type Report = (count: number, start: number, end: number, counted: boolean) => v
 
 /**
  * A LOST record is written by the CPU that lost, with the next record that found room: the loss lies between the record of that
- * CPU before it and itself. LOST_SAMPLES is the sum that perf reads from the kernel's counters at its end; it names the same
- * losses again (and those that no later record of the CPU could tell of), so only what goes beyond LOST is new.
+ * CPU before it and itself; a LOST_SAMPLES with a time (the CPU's own buffer was full) counts the same way. Without a time
+ * LOST_SAMPLES is the sum that perf reads from the kernel's counters at its end; it names the same losses again (and those
+ * that no later record of the CPU could tell of), so only what goes beyond LOST is new.
  */
 export class Lost {
   #lastOfCpu = new Map<number, number>();

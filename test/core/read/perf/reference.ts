@@ -5,29 +5,25 @@ import { gunzipSync } from 'node:zlib';
 import type { FrameId, FunctionId, StackId, ThreadId } from '#core/model/ids';
 import { Profile } from '#core/model/profile';
 import { FRAME_RULES } from '#core/model/tables';
+import { ElfFile } from '#core/native/elf';
 import type { NativeSources } from '#core/native/sources';
 import { NO_SOURCES } from '#core/native/sources';
 import type { PerfOptions } from '#core/read/perf/decoder';
 import { PerfDecoder } from '#core/read/perf/decoder';
-import { OfflineSources } from '../../../../main/native/offline-sources.ts';
 import { fileSource, readContext } from '../../../../main/record/read-context.ts';
 
 const root = new URL('../../../../', import.meta.url).pathname;
 export const FIXTURES = `${root}test/fixtures/perf`;
-/** Recordings of ours that are too large for the repository, and those of other people. */
-export const RECORDED = `${root}../shared/data/recorded/live`;
+/** Recordings of other people, read in place. */
 export const OTHERS = `${root}../shared/data/others/perf-data`;
 
-/** A recording of ours: from the fixtures, else from the shared data. Null (said on the console) where it is not here. */
-export function recording(name: string): string | null {
-  for (const path of [`${FIXTURES}/${name}`, `${RECORDED}/perf/${name}`]) if (existsSync(path)) return path;
-  console.log(`skipped: ${name} is neither in test/fixtures/perf nor in ../shared/data/recorded/live/perf`);
-  return null;
+/** A recording of ours, or what `perf script` printed of it. */
+export function fixture(name: string): Uint8Array {
+  return gunzipSync(readFileSync(`${FIXTURES}/${name}.gz`));
 }
 
-export function textOf(path: string): string {
-  const bytes = readFileSync(path);
-  return (path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8');
+export function scriptOf(name: string): RefSample[] {
+  return parseScript(new TextDecoder().decode(fixture(name.replace(/\.(pipe|data)$/, '.script.txt'))));
 }
 
 export function decode(bytes: Uint8Array, options: Partial<PerfOptions> = {}, chunk = 1 << 16): { profile: Profile; decoder: PerfDecoder } {
@@ -40,30 +36,43 @@ export function decode(bytes: Uint8Array, options: Partial<PerfOptions> = {}, ch
   return { profile, decoder };
 }
 
-/** This machine's binaries for a recording of our own from a twin of it; `/mnt/demo` holds the C programs beside the recordings. */
+/** Binaries that our recordings with copied stacks ran: the C programs are fixtures, the rest is this machine's if it is a twin. */
+const TWIN: Readonly<Record<string, string>> = {
+  '/usr/lib/x86_64-linux-gnu/libc.so.6': '93ac61ec5a8eb1396f9fbd350e3169a558528a40',
+  '/usr/bin/python3.11': '571d98e01096d5c1c32420d229a6731a0a50d2a0',
+  '/root/.pyenv/versions/3.12.1/bin/python3.12': '96ee6db2233cd38e0b4bea04e9815e85dcda37fc',
+  '/root/.pyenv/versions/3.12.1/lib/libpython3.12.so.1.0': 'f9d5c82f5f2c22df68c1d49c944ef3dee5103dcc',
+};
+
+/** Which of these files this machine lacks or has in another version; '' when it is a twin in them. */
+export function missingTwin(paths: readonly string[]): string {
+  return paths.filter((path) => !existsSync(path) || readBuildId(path) !== TWIN[path]).join(', ');
+}
+
+function readBuildId(path: string): string {
+  const source = fileSource(path);
+  try {
+    return ElfFile.open(source)?.buildId ?? '';
+  } finally {
+    source.close();
+  }
+}
+
 export function twinSources(): NativeSources {
+  const given = new Set<number>();
   return {
     ...NO_SOURCES,
     elf: (path) => {
-      const place = path.startsWith('/mnt/demo/') ? `${RECORDED}/bin/${basename(path)}` : path;
+      const place = path.startsWith('/mnt/demo/') ? `${FIXTURES}/${basename(path)}` : path in TWIN ? path : '';
       return existsSync(place) ? fileSource(place) : null;
     },
-    perfMap: perfMapOnce(),
+    perfMap: (pid) => {
+      const name = `trampoline-python312.perf-${pid}.map`;
+      if (given.has(pid) || !existsSync(`${FIXTURES}/${name}.gz`)) return '';
+      given.add(pid);
+      return new TextDecoder().decode(fixture(name));
+    },
   };
-}
-
-function perfMapOnce(): (pid: number) => string {
-  const given = new Set<number>();
-  return (pid) => {
-    const path = `${RECORDED}/perf/trampoline-python312.perf-${pid}.map`;
-    if (given.has(pid) || !existsSync(path)) return '';
-    given.add(pid);
-    return readFileSync(path, 'utf8');
-  };
-}
-
-export function offlineSources(folder = ''): NativeSources {
-  return new OfflineSources(folder);
 }
 
 export interface RefFrame {
