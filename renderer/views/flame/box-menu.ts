@@ -1,0 +1,62 @@
+// The menu of a box: letters as in Firefox Profiler.
+import type { CallTree } from '#core/analyze/call-tree';
+import { messageOf } from '#core/errors';
+import type { MenuRow } from '../recording/FloatingMenu.svelte';
+import type { Session } from '../recording/session.svelte.ts';
+
+interface BoxMenu {
+  readonly session: Session;
+  readonly tree: CallTree;
+  readonly node: number;
+  readonly say: (text: string) => void;
+  readonly searchFor: (text: string) => void;
+  readonly zoom: () => void;
+}
+
+export function boxRows({ session, tree, node, say, searchFor, zoom }: BoxMenu): MenuRow[] {
+  const fn = session.refOf(tree.fn(node));
+  const recursive = isRecursive(tree, node);
+  return [
+    { label: 'Zoom here', key: 'Enter', run: zoom },
+    { label: 'Focus on function', key: 'f', line: true, run: () => session.transform({ kind: 'focus', fn }) },
+    { label: 'Merge function into caller', key: 'm', run: () => session.transform({ kind: 'merge', fn }) },
+    { label: 'Drop samples with function', key: 'd', run: () => session.transform({ kind: 'drop', fn }) },
+    {
+      label: fn.library === '' ? 'Collapse library' : `Collapse ${fn.library}`, key: 'c', ...(fn.library === '' ? { why: 'no library known' } : {}),
+      run: () => session.transform({ kind: 'collapse-library', library: fn.library }),
+    },
+    {
+      label: 'Collapse recursion', key: 'r', ...(recursive ? {} : { why: 'not recursive here' }),
+      run: () => session.transform({ kind: 'collapse-recursion', fn }),
+    },
+    { label: 'Search for this', line: true, run: () => searchFor(`^${escaped(fn.name)}$`) },
+    { label: 'Copy name', run: () => void copy(fn.name, 'Name copied', say) },
+    { label: 'Copy stack', key: 'Ctrl C', run: () => void copy(tree.pathOf(node).map((one) => one.name).join('\n'), 'Stack copied', say) },
+  ];
+}
+
+/** Whether the function is in its own stack, above or below the box. */
+export function isRecursive(tree: CallTree, node: number): boolean {
+  const fn = tree.fn(node);
+  for (let at = tree.parent(node); at >= 0; at = tree.parent(at)) if (tree.fn(at) === fn) return true;
+  const below = [...tree.children(node)];
+  for (let at = below.pop(); at !== undefined; at = below.pop()) {
+    if (tree.fn(at) === fn) return true;
+    below.push(...tree.children(at));
+  }
+  return false;
+}
+
+/** A text as a regular expression that means itself. */
+export function escaped(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+}
+
+async function copy(text: string, done: string, say: (text: string) => void): Promise<void> {
+  try {
+    await navigator.clipboard.writeText(text);
+    say(done);
+  } catch (error) {
+    say(`Not copied: ${messageOf(error)}`);
+  }
+}

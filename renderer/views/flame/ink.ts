@@ -1,0 +1,104 @@
+// The colours that canvases need, read from the theme's tokens once a theme, and one fill a function.
+import type { CallTree } from '#core/analyze/call-tree';
+import { colourOf, foldColour, labelColour, placeOpacity } from '#core/analyze/colour';
+import type { Theme } from '#core/analyze/colour';
+import type { FunctionId } from '#core/model/ids';
+import type { Profile } from '#core/model/profile';
+
+/** Tokens of the theme as CSS colours. */
+export interface Ink {
+  readonly theme: Theme;
+  readonly surface: string;
+  readonly bar: string;
+  readonly line: string;
+  readonly line2: string;
+  readonly t1: string;
+  readonly t2: string;
+  readonly t3: string;
+  readonly accent: string;
+  readonly onAccent: string;
+  readonly rec: string;
+  readonly warn: string;
+  readonly match: string;
+  readonly family: string;
+  readonly lanes: Readonly<Record<string, string>>;
+}
+
+/** Reads the tokens that apply to an element now. */
+export function readInk(element: Element): Ink {
+  const style = getComputedStyle(element);
+  const token = (name: string, fallback: string) => style.getPropertyValue(`--${name}`).trim() || fallback;
+  const surface = token('surface', '#ffffff');
+  const theme: Theme = luminance(surface) < 0.5 ? 'dark' : 'light';
+  return {
+    theme, surface, bar: token('bar', '#f5f6f8'), line: token('line', '#dce0e5'), line2: token('line-2', '#c4cad2'),
+    t1: token('t1', '#14171c'), t2: token('t2', '#474f59'), t3: token('t3', '#626b76'),
+    accent: token('accent', '#1f5fd0'), onAccent: theme === 'dark' ? '#0d1420' : '#ffffff',
+    rec: token('rec', '#cf222e'), warn: token('warn', '#8a5300'), match: token('match', '#c2148c'),
+    family: style.fontFamily || 'system-ui',
+    lanes: {
+      cpu: token('lane-cpu', '#c4672a'), 'off-cpu': token('lane-off', '#5b62c4'),
+      memory: token('lane-mem', '#16808c'), cuda: token('lane-gpu', '#2c8a52'),
+    },
+  };
+}
+
+/** Relative brightness of `#rrggbb`, 0 to 1; 1 for anything else. */
+export function luminance(colour: string): number {
+  const match = /^#([0-9a-f]{6})$/i.exec(colour);
+  if (match === null) return 1;
+  const value = Number.parseInt(match[1], 16);
+  return (0.2126 * (value >> 16) + 0.7152 * ((value >> 8) & 255) + 0.0722 * (value & 255)) / 255;
+}
+
+/** Fills of boxes. A function's colour is worked out once and never changes within a theme. */
+export class BoxInk {
+  readonly surface: string;
+  readonly label: string;
+  readonly folded: string;
+  readonly hoverVeil: string;
+  readonly match: string;
+  readonly accent: string;
+  readonly font: string;
+  readonly placeAlpha: number;
+  readonly theme: Theme;
+  #profile: Profile;
+  #muted: boolean;
+  #fills: string[] = [];
+
+  /** `muted` is for stack frames of the off-CPU lane. */
+  constructor(profile: Profile, ink: Ink, muted = false) {
+    const dark = ink.theme === 'dark';
+    this.#profile = profile;
+    this.#muted = muted;
+    this.theme = ink.theme;
+    this.surface = ink.surface;
+    this.label = labelColour(ink.theme);
+    this.folded = foldColour(ink.theme);
+    this.hoverVeil = dark ? 'rgba(255,255,255,.02)' : 'rgba(0,0,0,.08)';
+    this.match = ink.match;
+    this.accent = ink.accent;
+    this.font = `11px ${ink.family}`;
+    this.placeAlpha = placeOpacity(ink.theme);
+  }
+
+  fill(tree: CallTree, node: number): string {
+    return this.of(tree.fn(node));
+  }
+
+  /** Colour of a function. */
+  of(fn: number): string {
+    const known = this.#fills[fn];
+    if (known !== undefined) return known;
+    const functions = this.#profile.functions;
+    const id = fn as FunctionId;
+    if (fn < 0 || fn >= functions.length) return this.folded;
+    return (this.#fills[fn] = colourOf(functions.kindOf(id), functions.libraryOf(id) || functions.fileOf(id), functions.nameOf(id), functions.isOwn(id), this.theme, this.#muted));
+  }
+
+  /** GPU copies have a line along the foot, so that they differ from kernels without colour. */
+  foot(tree: CallTree, node: number): boolean {
+    const fn = tree.fn(node);
+    return fn >= 0 && this.#profile.functions.kindOf(fn as FunctionId) === 'gpu-copy';
+  }
+}

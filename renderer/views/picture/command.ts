@@ -1,0 +1,46 @@
+// The command line that makes the same picture. Pure.
+import type { PictureOptions, ViewValue } from '#core/analyze/view';
+import { FIRST_PICTURE, FIRST_VIEW } from '#core/analyze/view';
+
+/**
+ * `flamebench convert FILE -o OUT ...` for a view. What the short options can say is said by them; the rest (threads,
+ * transforms, zoom, callouts) goes as `--view`.
+ */
+export function convertCommand(file: string, out: string, view: ViewValue, picture: PictureOptions): string {
+  const words = ['flamebench', 'convert', quoted(file), '-o', quoted(out)];
+  if (view.lane !== null) words.push('--lane', view.lane.kind);
+  const { ranges, threads, processes, transforms } = view.selection;
+  const one = ranges !== null && ranges.length === 1 ? ranges[0] : null;
+  if (one !== null) words.push('--from', seconds(one[0]), '--to', seconds(one[1]));
+  if (view.search !== '') words.push('--search', quoted(view.search));
+  if (view.inverted) words.push('--invert');
+  if (picture.title !== '') words.push('--title', quoted(picture.title));
+  if (picture.width !== FIRST_PICTURE.width) words.push('--width', String(picture.width));
+  if (picture.height !== FIRST_PICTURE.height) words.push('--height', String(picture.height));
+  if (!/\.svg$/.test(out)) words.push('--scale', String(picture.scale));
+  if (picture.theme !== 'light') words.push('--theme', picture.theme);
+  const rest: Partial<Record<keyof ViewValue, unknown>> = {};
+  if (threads !== null || processes !== null || transforms.length > 0 || (ranges !== null && one === null)) rest.selection = view.selection;
+  if (view.zoom.length > 0) rest.zoom = view.zoom;
+  if (view.order !== FIRST_VIEW.order) rest.order = view.order;
+  if (!view.rootOnTop) rest.rootOnTop = false;
+  if (view.lane !== null && view.lane.name !== '') rest.lane = view.lane;
+  if (Object.keys(rest).length > 0) words.push('--view', quoted(JSON.stringify(rest)));
+  return words.join(' ');
+}
+
+/** Seconds with as many digits as are needed, at most nanoseconds. */
+function seconds(ns: number): string {
+  return (ns / 1e9).toFixed(9).replace(/0+$/, '').replace(/\.$/, '');
+}
+
+/** A word of a shell's command line. */
+export function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+/** A name for a file from a title: letters, digits and dashes. */
+export function fileName(title: string, ending: string): string {
+  const base = title.replace(/[^\p{L}\p{N}._-]+/gu, '-').replace(/^-+|-+$/g, '').slice(0, 60);
+  return `${base === '' ? 'picture' : base}${ending}`;
+}
