@@ -1,0 +1,79 @@
+import { messageOf } from '#core/errors';
+import type { Check, Target } from '#core/protocol/api';
+import { readProc, statOf } from '../processes/proc.ts';
+import { privileged } from './perf-plan.ts';
+import type { NoPerf, PerfTool } from './perf-tool.ts';
+import { findPerf } from './perf-tool.ts';
+import type { SystemFacts } from './system.ts';
+import { containerRemedy, perfInstall, readSystem } from './system.ts';
+
+/** What perf can do on a target. Never throws. */
+export async function checkPerf(target: Target): Promise<readonly Check[]> {
+  try {
+    const processes = target.kind === 'launch' ? [] : target.processes.map(({ pid, start }) => {
+      const stat = statOf(pid);
+      const uid = /^Uid:\s+\d+\s+(\d+)/m.exec(readProc(`/proc/${pid}/status`) ?? '')?.[1];
+      return { pid, ended: stat === null || stat.state === 'Z' || (start !== 0 && stat.start !== start), mine: Number(uid) === process.geteuid?.() };
+    });
+    return [perfVerdict(target, processes, readSystem(), await findPerf())];
+  } catch (error) {
+    return [{ profiler: 'perf', lane: 'cpu', state: 'no', version: '', text: `perf could not be checked: ${messageOf(error)}`, command: '' }];
+  }
+}
+
+export interface PerfTarget {
+  readonly pid: number;
+  readonly ended: boolean;
+  readonly mine: boolean;
+}
+
+/** The verdict from facts alone. */
+export function perfVerdict(target: Target, processes: readonly PerfTarget[], system: SystemFacts, tool: PerfTool | NoPerf): Check {
+  const base = { profiler: 'perf', lane: 'cpu' as const, version: !tool.found ? '' : `perf ${tool.version}` };
+  const sudo = system.root ? '' : 'sudo ';
+  const living = processes.filter((process) => !process.ended);
+  if (target.kind === 'attach' && living.length === 0) {
+    return { ...base, state: 'no', text: `Process ${processes[0]?.pid ?? 0} has ended. Pick another one from the list.`, command: '' };
+  }
+  if (!tool.found) {
+    const why = tool.said === '' ? 'perf is not installed.' : `perf does not run here: ${tool.said.replace(/\.*$/, '.')}`;
+    return { ...base, state: 'fix', text: `${why} It shows native and kernel functions of any program.`, command: perfInstall(system) };
+  }
+  if (!tool.features.control) {
+    return { ...base, state: 'no', text: `perf ${tool.version} cannot be read while it runs; 5.10 or newer is needed.`, command: perfInstall(system) };
+  }
+  if (system.paranoid === null) {
+    return { ...base, state: 'no', text: 'This kernel has no performance events (CONFIG_PERF_EVENTS).', command: '' };
+  }
+  const may = privileged(system);
+  // Docker's seccomp profile lets perf_event_open pass with CAP_PERFMON or CAP_SYS_ADMIN only, whatever the sysctl says.
+  if (!may && system.container !== '') {
+    if (system.seccomp || system.paranoid >= 3) {
+      const remedy = containerRemedy(system);
+      return { ...base, state: 'fix', text: `perf may not look at processes in this container. ${remedy.text}`, command: remedy.command };
+    }
+  }
+  const foreign = living.find((process) => !process.mine);
+  if (!may && foreign !== undefined) {
+    return { ...base, state: 'no', text: `Process ${foreign.pid} belongs to another user. perf may look at your own processes only; start Flamebench as that user or as root.`, command: '' };
+  }
+  if (!may && system.paranoid >= 3) {
+    return {
+      ...base, state: 'fix', text: `perf may not look at this process (perf_event_paranoid is ${system.paranoid}). The command allows it until the next restart.`,
+      command: `${sudo}sysctl -w kernel.perf_event_paranoid=1`,
+    };
+  }
+  if (!may && system.paranoid >= 2) {
+    return {
+      ...base, state: 'partly', text: `Functions of the program, without the kernel's part (perf_event_paranoid is ${system.paranoid}).`,
+      command: `${sudo}sysctl -w kernel.perf_event_paranoid=1`,
+    };
+  }
+  if (system.kptrRestrict >= 2 || (system.kptrRestrict === 1 && !may)) {
+    return {
+      ...base, state: 'partly', text: `Native functions; kernel functions have no names (kptr_restrict is ${system.kptrRestrict}).`,
+      command: `${sudo}sysctl -w kernel.kptr_restrict=0`,
+    };
+  }
+  return { ...base, state: 'ready', text: 'Native and kernel functions of every thread, by copied stacks.', command: '' };
+}

@@ -1,0 +1,301 @@
+// perf on running processes, its samples through a FIFO as they are taken. perf never starts the target: every way to end
+// perf would then end the target too.
+import { UserError, messageOf } from '#core/errors';
+import { checkIdentity, isAlive } from '../processes/identity.ts';
+import { argvOf, numbersIn, readProc, readProcLink } from '../processes/proc.ts';
+import { runtimeOf } from '../processes/runtime.ts';
+import { withDescendants } from '../processes/tree.ts';
+import { checkPerf } from './perf-check.ts';
+import { delay } from './control.ts';
+import { perfFailure } from './perf-errors.ts';
+import type { PerfAim, PerfPlan, ThreadLoad } from './perf-plan.ts';
+import { fit, pagesFor, privileged, stackSizeFor } from './perf-plan.ts';
+import { PerfProcess } from './perf-process.ts';
+import { findPerf, timeEvent } from './perf-tool.ts';
+import type { Profiler, Run, Running, StreamFacts } from './profiler.ts';
+import type { SystemFacts } from './system.ts';
+import { perfInstall, readSystem } from './system.ts';
+
+export const perf: Profiler = {
+  id: 'perf',
+  lanes: ['cpu'],
+  check: checkPerf,
+  start: async (run) => {
+    const session = await PerfSession.open(run);
+    return session.running;
+  },
+};
+
+const TRIES = 5;
+/** The second perf of a hand-over must sample before the cut: at least this long after its start. */
+const LEAST_OVERLAP_NS = 1.2e9;
+/** Pauses between hand-overs: a program that ends old threads all the time would else be attached to without end. */
+const FIRST_PAUSE_MS = 2000;
+const LONGEST_PAUSE_MS = 60_000;
+
+class PerfSession {
+  readonly running: Running;
+  #run: Run;
+  #system: SystemFacts;
+  #plan: PerfPlan;
+  #current: PerfProcess | null = null;
+  #streams = 0;
+  #paused = false;
+  #stopping = false;
+  #restarted = false;
+  #handing: Promise<void> | null = null;
+  #pause = FIRST_PAUSE_MS;
+  #resolve: (end: { error: string }) => void = () => {};
+
+  private constructor(run: Run, system: SystemFacts, plan: PerfPlan) {
+    this.#run = run;
+    this.#system = system;
+    this.#plan = plan;
+    this.running = {
+      done: new Promise((resolve) => { this.#resolve = resolve; }),
+      pause: async () => { await this.#sample(false); },
+      resume: async () => { await this.#sample(true); },
+      stop: async () => { await this.#stop(); },
+    };
+  }
+
+  static async open(run: Run): Promise<PerfSession> {
+    for (const watched of run.watched) {
+      // One of several may have ended; the only one may not.
+      if (run.watched.length === 1) checkIdentity(watched);
+    }
+    const system = readSystem();
+    const tool = await findPerf();
+    if (!tool.found) throw new UserError('not-installed', tool.said === '' ? 'perf is not installed.' : `perf does not run here: ${tool.said}`, { command: perfInstall(system) });
+    if (!tool.features.control) throw new UserError('perf-old', `perf ${tool.version} cannot be read while it runs; 5.10 or newer is needed.`, { command: perfInstall(system) });
+    const may = privileged(system);
+    const plan: PerfPlan = {
+      path: tool.path, features: tool.features, event: await timeEvent(tool), rate: Math.max(1, Math.round(run.options.rate)),
+      stacks: run.options.stacks === 'fp' ? 'fp' : 'dwarf', stackSize: stackSizeFor(run.watched.map(({ pid }) => natureOf(pid, run.target.kind === 'launch'))),
+      userOnly: !may && (system.paranoid ?? 2) >= 2, pages: pagesFor(system), elevate: [],
+    };
+    const session = new PerfSession(run, system, plan);
+    const first = await session.#attach(undefined);
+    session.#adopt(first);
+    run.onThreadExit((pid, tid) => { session.#threadExited(pid, tid); });
+    if (plan.userOnly) {
+      run.notice({
+        id: 'perf-user-only', level: 'info', command: 'sudo sysctl -w kernel.perf_event_paranoid=1',
+        text: `Kernel functions are not shown: perf_event_paranoid is ${system.paranoid ?? 2}.`,
+      });
+    }
+    // Children that came while perf attached to their parents are in nobody's list; parents inherit from now on.
+    if (session.#missing(first).length > 0) session.#handOver('children that were started meanwhile');
+    return session;
+  }
+
+  /** Starts a perf on what is there now, with as many tries as the reasons for failing allow. */
+  async #attach(from: number | undefined): Promise<PerfProcess> {
+    for (let turn = 1; ; turn++) {
+      const { aim, left } = this.#aim();
+      const facts: StreamFacts = {
+        decoder: 'perf', id: this.#streams === 0 ? 'perf' : `perf-${this.#streams + 1}`, title: 'perf', watched: aim.pids, stacks: this.#plan.stacks,
+        directory: this.#run.directory, source: this.#source(), rateHz: this.#plan.rate, ...(from === undefined ? {} : { from }),
+      };
+      this.#streams++;
+      const process = await PerfProcess.start(this.#run, this.#plan, aim, facts);
+      if (await process.ready()) {
+        if (left > 0) this.#run.notice({ id: 'perf-threads', level: 'warn', text: `${left} threads are left out: perf opens a file for each thread and CPU, and the limit is reached.`, command: '' });
+        return process;
+      }
+      const end = await process.ended;
+      const failure = perfFailure(process.output, end.code, end.signal, aim.pids, this.#system);
+      if (turn >= TRIES || !this.#remedy(failure.kind, failure.option)) throw failure.error;
+    }
+  }
+
+  /** Changes the plan so that another try makes sense; false where none does. */
+  #remedy(kind: ReturnType<typeof perfFailure>['kind'], option: string): boolean {
+    switch (kind) {
+      case 'vanished': return this.#alive();
+      case 'memory': {
+        if (this.#plan.pages <= 16) return false;
+        this.#plan = { ...this.#plan, pages: this.#plan.pages > 64 ? 64 : 16 };
+        return true;
+      }
+      case 'event': {
+        if (this.#plan.event === 'cpu-clock') return false;
+        this.#plan = { ...this.#plan, event: 'cpu-clock' };
+        return true;
+      }
+      case 'option': {
+        const features = { ...this.#plan.features };
+        if (option === 'buildid-mmap') features.buildIdMmap = false;
+        else if (option === 'no-bpf-event' || option === 'bpf-event') features.noBpfEvent = false;
+        else if (option === 'switch-events') features.switchEvents = false;
+        else return false;
+        this.#plan = { ...this.#plan, features };
+        return true;
+      }
+      case 'permission': {
+        // A kernel that is stricter than its number says: frames of the program alone may still be allowed.
+        if (this.#plan.userOnly) return false;
+        this.#plan = { ...this.#plan, userOnly: true };
+        return true;
+      }
+      case 'files': case 'killed': case 'other': return false;
+    }
+  }
+
+  #source(): string {
+    const { stacks, stackSize, rate, event, userOnly } = this.#plan;
+    return `perf ${rate} Hz, ${event}, ${stacks === 'fp' ? 'frame pointers' : `copied stacks of ${stackSize / 1024} KB`}${userOnly ? ', user only' : ''}`;
+  }
+
+  /** Processes to attach to now: those that were asked for and still run, with their children where that is wanted. */
+  #pids(): number[] {
+    const roots = this.#run.watched.filter((watched) => isAlive(watched)).map(({ pid }) => pid);
+    return this.#run.target.kind === 'launch' || this.#run.target.children ? withDescendants(roots) : roots;
+  }
+
+  #aim(): { aim: PerfAim; left: number } {
+    const pids = this.#pids();
+    if (pids.length === 0) {
+      const first = this.#run.watched[0]?.pid ?? 0;
+      throw new UserError('process-ended', this.#run.watched.length === 1 ? `Process ${first} has ended.` : 'All chosen processes have ended.');
+    }
+    return fit(pids.map((pid) => loadOf(pid)).filter((load) => load.tids.length > 0), this.#system);
+  }
+
+  /**
+   * Descendants that were not in perf's list. Most are inherited (their parent was attached to when they were started),
+   * which cannot be told from outside; a hand-over too many costs 0.2 s of CPU time, a missing worker the recording.
+   */
+  #missing(process: PerfProcess): number[] {
+    if (process.aim.tids.length > 0) return [];
+    const known = new Set(process.aim.pids);
+    return this.#pids().filter((pid) => !known.has(pid));
+  }
+
+  #alive(): boolean {
+    return this.#run.watched.some((watched) => isAlive(watched));
+  }
+
+  #adopt(process: PerfProcess): void {
+    this.#current = process;
+    void process.ended.then(async (end) => {
+      // A hand-over and a stop take their own perf down.
+      if (this.#current !== process || process.stopped) return;
+      await this.#died(process, end.code, end.signal);
+    });
+  }
+
+  async #died(process: PerfProcess, code: number | null, signal: number | null): Promise<void> {
+    if (this.#handing !== null) await this.#handing;
+    if (this.#stopping || this.#current !== process) return;
+    // perf ends by itself, with 0, when the last of its processes did.
+    if (code === 0 || !this.#alive()) {
+      this.#current = null;
+      this.#resolve({ error: '' });
+      return;
+    }
+    const failure = perfFailure(process.output, code, signal, process.aim.pids, this.#system);
+    if (!this.#restarted && failure.kind === 'killed') {
+      this.#restarted = true;
+      try {
+        const next = await this.#attach(undefined);
+        if (this.#stopping) {
+          await next.stop();
+          return;
+        }
+        this.#adopt(next);
+        if (this.#paused) await next.sample(false);
+        this.#run.notice({ id: 'perf-restarted', level: 'warn', text: `${failure.error.message} It was started again; what had arrived is kept.`, command: '' });
+        return;
+      } catch (error) {
+        this.#run.notice({ id: 'perf-died', level: 'bad', text: `${failure.error.message} It could not be started again: ${messageOf(error)}`, command: '' });
+      }
+    } else {
+      this.#run.notice({ id: 'perf-died', level: 'bad', text: `${failure.error.message} What had arrived is kept.`, command: failure.error.command });
+    }
+    this.#current = null;
+    this.#resolve({ error: failure.error.message });
+  }
+
+  /** perf spins at 100 % of a CPU once a thread that it attached to has exited, so another one takes over. */
+  #threadExited(pid: number, tid: number): void {
+    if (this.#current === null) return;
+    this.#handOver(`thread ${tid} of process ${pid} has exited`);
+  }
+
+  #handOver(why: string): void {
+    if (this.#handing !== null || this.#stopping) return;
+    this.#handing = this.#takeOver(why)
+      .catch((error: unknown) => {
+        // The first perf goes on; nothing is lost but a CPU's time.
+        this.#run.notice({ id: 'perf-hand-over', level: 'info', text: `perf could not be started anew (${messageOf(error)}); it goes on and takes more CPU time.`, command: '' });
+      })
+      .then(async () => {
+        await this.#wait(this.#pause);
+        this.#pause = Math.min(LONGEST_PAUSE_MS, this.#pause * 2);
+      })
+      .finally(() => { this.#handing = null; });
+  }
+
+  async #takeOver(why: string): Promise<void> {
+    const old = this.#current;
+    if (old === null || old.exit !== null || !this.#alive()) return;
+    const begun = this.#run.now();
+    const cut = begun + Math.max(LEAST_OVERLAP_NS, old.attachNs * 3);
+    const next = await this.#attach(cut);
+    // Both sample now. What is before the cut is the old one's, what is after it the new one's.
+    await this.#wait(Math.max(0, (cut - this.#run.now()) / 1e6) + 20);
+    await old.ping();
+    if (this.#stopping) {
+      await next.stop();
+      return;
+    }
+    this.#adopt(next);
+    if (this.#paused) await next.sample(false);
+    await old.stop();
+    this.#run.mark({ kind: 'hand-over', start: cut as never, end: cut as never, text: `perf was started anew: ${why}` });
+  }
+
+  #waiters = new Set<() => void>();
+
+  /** Waits, at most until the session stops. */
+  async #wait(ms: number): Promise<void> {
+    if (this.#stopping) return;
+    let wake: () => void = () => {};
+    await Promise.race([delay(ms), new Promise<void>((resolve) => { wake = resolve; this.#waiters.add(resolve); })]);
+    this.#waiters.delete(wake);
+  }
+
+  async #sample(on: boolean): Promise<void> {
+    this.#paused = !on;
+    await this.#current?.sample(on);
+  }
+
+  async #stop(): Promise<void> {
+    if (!this.#stopping) {
+      this.#stopping = true;
+      for (const wake of this.#waiters) wake();
+      const current = this.#current;
+      await Promise.all([current?.stop(), this.#handing]);
+      if (this.#current !== current) await this.#current?.stop();
+      this.#resolve({ error: '' });
+    }
+    await this.running.done;
+  }
+}
+
+function natureOf(pid: number, launched: boolean): { python: boolean; torch: boolean } {
+  // What a launched program will load is not known yet.
+  if (launched) return { python: false, torch: false };
+  const python = runtimeOf(pid, readProcLink(`/proc/${pid}/exe`) ?? '', argvOf(pid)).runtime === 'python';
+  return { python, torch: python && (readProc(`/proc/${pid}/maps`) ?? 'libtorch').includes('libtorch') };
+}
+
+function loadOf(pid: number): ThreadLoad {
+  const threads = numbersIn(`/proc/${pid}/task`);
+  if (threads.length < 1000) return { pid, tids: threads };
+  const used = new Map(threads.map((tid) => [tid, Number((readProc(`/proc/${pid}/task/${tid}/schedstat`) ?? '0').split(' ', 1)[0])]));
+  // The main thread first, whatever it did.
+  used.set(pid, Infinity);
+  return { pid, tids: threads.sort((a, b) => (used.get(b) ?? 0) - (used.get(a) ?? 0)) };
+}
