@@ -8,7 +8,10 @@ export function cpuTimeOf(pid: number): number | null {
   return stat === null ? null : stat.ticks * NS_PER_TICK;
 }
 
-/** How much of a core a set of processes takes between two looks. */
+/**
+ * How much of a core a set of processes takes between two looks. Children that ended count with the process that waited
+ * for them: py-spy runs as a new child of one shell for each window.
+ */
 export class CpuMeter {
   #last = new Map<number, number>();
   #at = 0;
@@ -23,8 +26,9 @@ export class CpuMeter {
     const times = new Map<number, number>();
     let used = 0;
     for (const pid of pids) {
-      const time = cpuTimeOf(pid);
-      if (time === null) continue;
+      const stat = statOf(pid);
+      if (stat === null) continue;
+      const time = (stat.ticks + stat.reapedTicks) * NS_PER_TICK;
       times.set(pid, time);
       const before = this.#last.get(pid);
       if (before !== undefined && time >= before) used += time - before;

@@ -73,6 +73,8 @@ export interface StatFacts {
   readonly kernel: boolean;
   /** User and system time of all threads, in clock ticks. */
   readonly ticks: number;
+  /** The same of children that ended and were waited for. */
+  readonly reapedTicks: number;
   readonly threads: number;
   /** Clock ticks since boot. */
   readonly start: number;
@@ -97,6 +99,7 @@ export function parseStat(text: string): StatFacts | null {
     ppid: Number(fields[1]),
     kernel: (Number(fields[6]) & KERNEL_THREAD) !== 0,
     ticks: Number(fields[11]) + Number(fields[12]),
+    reapedTicks: Number(fields[13]) + Number(fields[14]),
     threads: Number(fields[17]),
     start: Number(fields[19]),
     rss: Number(fields[21]) * PAGE,

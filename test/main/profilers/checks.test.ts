@@ -1,0 +1,177 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Target } from '#core/protocol/api';
+import { findTool, versionOf } from '../../../main/profilers/find-tool.ts';
+import { PROFILERS } from '../../../main/profilers/index.ts';
+import { perfVerdict } from '../../../main/profilers/perf-check.ts';
+import { perfFailure } from '../../../main/profilers/perf-errors.ts';
+import { fit, pagesFor, perfArgv, stackSizeFor } from '../../../main/profilers/perf-plan.ts';
+import { featuresOf } from '../../../main/profilers/perf-tool.ts';
+import { pySpyVerdict } from '../../../main/profilers/py-spy-check.ts';
+import { pySpyMessage } from '../../../main/profilers/py-spy.ts';
+import type { SystemFacts } from '../../../main/profilers/system.ts';
+
+const USER: SystemFacts = {
+  root: false, paranoid: 2, kptrRestrict: 0, ptraceScope: 0, capabilities: 0n, container: '', seccomp: false, distribution: 'debian', kernel: '6.1.0-18-amd64', cpus: 8, files: 524_288, pipx: true,
+};
+const ROOT: SystemFacts = { ...USER, root: true, capabilities: 0x1ff_ffff_ffffn };
+const TOOL = { found: true as const, path: '/usr/bin/perf', version: '6.1.187', features: { control: true, ping: true, buildIdMmap: true, noBpfEvent: true, switchEvents: true } };
+const ATTACH: Target = { kind: 'attach', processes: [{ pid: 42, start: 1 }], children: false };
+const MINE = [{ pid: 42, ended: false, mine: true }];
+
+describe('perf: what is said for the place it runs in', () => {
+  const verdict = (system: Partial<SystemFacts>, processes = MINE) => perfVerdict(ATTACH, processes, { ...USER, ...system }, TOOL);
+
+  test('root and paranoid 1 are ready', () => {
+    expect(perfVerdict(ATTACH, MINE, ROOT, TOOL)).toMatchObject({ state: 'ready', version: 'perf 6.1.187', command: '' });
+    expect(verdict({ paranoid: 1 })).toMatchObject({ state: 'ready' });
+    expect(verdict({ paranoid: -1 })).toMatchObject({ state: 'ready' });
+  });
+  test('paranoid 2 shows the program alone, 3 and 4 nothing', () => {
+    expect(verdict({ paranoid: 2 })).toMatchObject({ state: 'partly', text: 'Functions of the program, without the kernel\'s part (perf_event_paranoid is 2).', command: 'sudo sysctl -w kernel.perf_event_paranoid=1' });
+    expect(verdict({ paranoid: 4 })).toMatchObject({ state: 'fix', text: expect.stringContaining('perf may not look at this process (perf_event_paranoid is 4)') as string, command: 'sudo sysctl -w kernel.perf_event_paranoid=1' });
+  });
+  test('kernel names that are hidden', () => {
+    expect(verdict({ paranoid: 1, kptrRestrict: 1 })).toMatchObject({ state: 'partly', command: 'sudo sysctl -w kernel.kptr_restrict=0' });
+    expect(perfVerdict(ATTACH, MINE, { ...ROOT, kptrRestrict: 2 }, TOOL)).toMatchObject({ state: 'partly', command: 'sysctl -w kernel.kptr_restrict=0' });
+  });
+  test('another user\'s process, a process that ended, no perf events', () => {
+    expect(verdict({ paranoid: 1 }, [{ pid: 42, ended: false, mine: false }])).toMatchObject({ state: 'no', text: expect.stringContaining('belongs to another user') as string });
+    expect(perfVerdict(ATTACH, [{ pid: 42, ended: false, mine: false }], ROOT, TOOL).state).toBe('ready');
+    expect(verdict({}, [{ pid: 42, ended: true, mine: true }])).toMatchObject({ state: 'no', text: 'Process 42 has ended. Pick another one from the list.' });
+    expect(verdict({ paranoid: null })).toMatchObject({ state: 'no' });
+  });
+  test('containers say how they are started, not a sysctl', () => {
+    expect(verdict({ container: 'docker', seccomp: true })).toMatchObject({ state: 'fix', command: expect.stringContaining('docker run --cap-add PERFMON --cap-add SYS_PTRACE') as string });
+    expect(verdict({ container: 'kubernetes', seccomp: true })).toMatchObject({ state: 'fix', text: expect.stringContaining('capabilities: { add: [PERFMON, SYS_PTRACE] }') as string, command: '' });
+  });
+  test('perf that is missing, too old or only a wrapper', () => {
+    const none = { found: false as const, said: '' };
+    const of = (distribution: string, system = USER) => perfVerdict(ATTACH, MINE, { ...system, distribution }, none).command;
+    expect(of('debian')).toBe('sudo apt-get install -y linux-perf');
+    expect(of('debian', ROOT)).toBe('apt-get install -y linux-perf');
+    expect(of('ubuntu debian')).toBe('sudo apt-get install -y linux-tools-common linux-tools-6.1.0-18-amd64');
+    expect(of('fedora')).toBe('sudo dnf install -y perf');
+    expect(of('rocky rhel centos fedora')).toBe('sudo dnf install -y perf');
+    expect(perfVerdict(ATTACH, MINE, USER, { found: false, said: 'WARNING: perf not found for kernel 6.1.0' })).toMatchObject({ state: 'fix', text: expect.stringContaining('perf not found for kernel 6.1.0.') as string });
+    expect(perfVerdict(ATTACH, MINE, ROOT, { ...TOOL, version: '5.4', features: { ...TOOL.features, control: false } })).toMatchObject({ state: 'no', text: expect.stringContaining('5.10 or newer') as string });
+  });
+});
+
+describe('py-spy: what is said for the place it runs in', () => {
+  const python = [{ pid: 42, ended: false, python: true, version: '3.11.7', mine: true }];
+  test('ready, not installed, not Python, ended', () => {
+    expect(pySpyVerdict(ATTACH, python, USER, '0.4.2')).toMatchObject({ state: 'ready', version: 'py-spy 0.4.2', text: expect.stringContaining('Python 3.11.7') as string });
+    expect(pySpyVerdict(ATTACH, python, USER, null)).toMatchObject({ state: 'fix', command: 'pipx install py-spy' });
+    expect(pySpyVerdict(ATTACH, python, { ...USER, pipx: false }, null)).toMatchObject({ state: 'fix', command: 'python3 -m pip install --user py-spy' });
+    expect(pySpyVerdict(ATTACH, [{ ...python[0], python: false }], USER, '0.4.2')).toMatchObject({ state: 'no', text: expect.stringContaining('not a Python process') as string });
+    expect(pySpyVerdict(ATTACH, [{ ...python[0], ended: true }], USER, '0.4.2')).toMatchObject({ state: 'no' });
+    expect(pySpyVerdict({ kind: 'launch', argv: ['x'], directory: '/', environment: {} }, [], USER, '0.4.2').state).toBe('ready');
+  });
+  test('ptrace_scope, other users, containers', () => {
+    expect(pySpyVerdict(ATTACH, python, { ...USER, ptraceScope: 1 }, '0.4.2')).toMatchObject({ state: 'fix', command: 'sudo sysctl -w kernel.yama.ptrace_scope=0' });
+    expect(pySpyVerdict(ATTACH, python, { ...USER, ptraceScope: 3 }, '0.4.2').state).toBe('no');
+    expect(pySpyVerdict(ATTACH, [{ ...python[0], mine: false }], USER, '0.4.2')).toMatchObject({ state: 'no', text: expect.stringContaining('another user') as string });
+    expect(pySpyVerdict(ATTACH, python, { ...USER, root: true, container: 'docker' }, '0.4.2')).toMatchObject({ state: 'fix', command: expect.stringContaining('SYS_PTRACE') as string });
+    expect(pySpyVerdict(ATTACH, python, { ...ROOT, ptraceScope: 1 }, '0.4.2').state).toBe('ready');
+  });
+  test('errors are one plain line', () => {
+    expect(pySpyMessage('Error: Failed to get process executable name. Check that the process is running.\n\nStack backtrace:\n   0: anyhow::error', 9)).toBe('Process 9 has ended.');
+    expect(pySpyMessage('Error: Failed to find python version from target process\n', 9)).toBe('py-spy finds no Python in process 9.');
+    expect(pySpyMessage('Permission Denied: Try running again with elevated permissions by going \'sudo env\'', 9)).toBe('py-spy may not look at process 9: permission denied.');
+    expect(pySpyMessage('py-spy> Sampling process 100 times a second. Press Control-C to exit.\nError: something odd\n   1: x', 9)).toBe('py-spy: something odd');
+    expect(pySpyMessage('', 9)).toBe('py-spy ended without a message.');
+  });
+});
+
+describe('perf: plans and failures', () => {
+  test('the command line', () => {
+    const plan = { path: '/usr/bin/perf', features: TOOL.features, event: 'cpu-clock' as const, rate: 99, stacks: 'dwarf' as const, stackSize: 8192, userOnly: false, pages: 512, elevate: [] };
+    expect(perfArgv(plan, { pids: [4, 5], tids: [] }, 'C', 'A').join(' ')).toBe(
+      '/usr/bin/perf record -o - --control fifo:C,A -k CLOCK_MONOTONIC --sample-cpu --no-bpf-event --buildid-mmap -m 512 --call-graph dwarf,8192 -e cpu-clock/freq=99/ --switch-events -p 4,5',
+    );
+    const old = { ...plan, features: { ...TOOL.features, buildIdMmap: false, noBpfEvent: false }, stacks: 'fp' as const, userOnly: true, pages: 64 };
+    expect(perfArgv(old, { pids: [4], tids: [4, 6] }, 'C', 'A').join(' ')).toBe(
+      '/usr/bin/perf record -o - --control fifo:C,A -k CLOCK_MONOTONIC --sample-cpu -m 64 --call-graph fp -e cpu-clock/freq=99/u --switch-events -t 4,6',
+    );
+  });
+  test('options of an older perf are left out', () => {
+    expect(featuresOf('5.10.2', '--call-graph <x>\n --control <x>\n --switch-events')).toEqual({ control: true, ping: false, buildIdMmap: false, noBpfEvent: false, switchEvents: true });
+    expect(featuresOf('5.4', '--call-graph <x>')).toMatchObject({ control: false, ping: false });
+    expect(featuresOf('6.8', '')).toEqual(TOOL.features);
+  });
+  test('buffers and stacks', () => {
+    expect(pagesFor({ ...ROOT, cpus: 2 })).toBe(512);
+    expect(pagesFor({ ...ROOT, cpus: 256 })).toBe(64);
+    expect(pagesFor(USER)).toBe(64);
+    expect(stackSizeFor([{ python: true, torch: false }])).toBe(8192);
+    expect(stackSizeFor([{ python: true, torch: true }])).toBe(16384);
+    expect(stackSizeFor([{ python: false, torch: false }])).toBe(16384);
+  });
+  test('within the limit of open files', () => {
+    const load = (pid: number, threads: number) => ({ pid, tids: Array.from({ length: threads }, (_, i) => pid + i) });
+    expect(fit([load(10, 5), load(100, 7)], { cpus: 8, files: 1e6 })).toEqual({ aim: { pids: [10, 100], tids: [] }, left: 0, files: 96 });
+    expect(fit([load(10, 5), load(100, 3000)], { cpus: 8, files: 1e6 })).toMatchObject({ aim: { pids: [10], tids: [] }, left: 3000 });
+    const cut = fit([load(10, 3000)], { cpus: 8, files: 1e6 });
+    expect(cut.aim.tids).toHaveLength(2500);
+    expect(cut.left).toBe(500);
+    expect(() => fit([load(10, 1)], { cpus: 128, files: 256 })).toThrow(/open files/);
+  });
+  test('what perf says becomes what a person can use', () => {
+    const fail = (output: string, code: number | null, signal: number | null = null, system = USER) => perfFailure(output, code, signal, [42], system);
+    expect(fail("Couldn't create thread/CPU maps: No such process\r\n", 244)).toMatchObject({ kind: 'vanished', error: { message: 'Process 42 has ended.' } });
+    expect(fail('Error:\nAccess to performance monitoring and observability operations is limited.\nConsider adjusting /proc/sys/kernel/perf_event_paranoid', 255).error).toMatchObject({
+      message: 'perf may not look at process 42 (perf_event_paranoid is 2).', command: 'sudo sysctl -w kernel.perf_event_paranoid=1',
+    });
+    expect(fail('Permission error mapping pages.\nConsider increasing /proc/sys/kernel/perf_event_mlock_kb', 255).kind).toBe('memory');
+    expect(fail('Error: unknown option `buildid-mmap\'\n Usage: perf record', 129)).toMatchObject({ kind: 'option', option: 'buildid-mmap' });
+    expect(fail('Too many events are opened.\nProbably the maximum number of open file descriptors has been reached.', 255).kind).toBe('files');
+    expect(fail('', null, 9).error.message).toContain('SIGKILL');
+    expect(fail('[ perf record: Woken up 1 times ]\nsomething odd', 255).error.message).toBe('perf ended with exit code 255: something odd');
+  });
+});
+
+describe('finding tools', () => {
+  let home = '';
+  const path = process.env.PATH;
+  beforeAll(() => { home = mkdtempSync(join(tmpdir(), 'flamebench-tools-')); });
+  afterAll(() => {
+    process.env.PATH = path;
+    rmSync(home, { recursive: true, force: true });
+  });
+  const tool = (folder: string, text = 'echo tool 1.2.3'): string => {
+    mkdirSync(join(home, folder), { recursive: true });
+    const at = join(home, folder, 'some-tool');
+    writeFileSync(at, `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+    return at;
+  };
+
+  test('the real program is found behind a shim, a shim only when nothing else is there', async () => {
+    process.env.PATH = `${home}/shims:${home}/bin`;
+    expect(findTool('some-tool')).toBeNull();
+    const shim = tool('shims');
+    expect(findTool('some-tool')).toBe(shim);
+    const real = tool('bin');
+    expect(findTool('some-tool')).toBe(real);
+    const nearer = tool('venv/bin');
+    expect(findTool('some-tool', [join(home, 'venv/bin')])).toBe(nearer);
+    expect(await versionOf(real)).toBe('1.2.3');
+    expect(await versionOf(join(home, 'missing'))).toBe('');
+  });
+});
+
+test('checks of this machine answer and never throw', async () => {
+  for (const profiler of PROFILERS) {
+    for (const target of [ATTACH, { kind: 'attach', processes: [{ pid: process.pid, start: 0 }], children: false }, { kind: 'attach', processes: [], children: true }, { kind: 'launch', argv: ['true'], directory: '/', environment: {} }] as const) {
+      const checks = await profiler.check(target);
+      expect(checks.length).toBeGreaterThan(0);
+      for (const check of checks) {
+        expect(check.text.trim()).not.toBe('');
+        expect(check.profiler).toBe(profiler.id);
+        if (check.state === 'fix') expect(check.command.length + check.text.length).toBeGreaterThan(10);
+      }
+    }
+  }
+});
