@@ -1,10 +1,10 @@
 /**
- * The path of a sparkline: values from the right edge back. The scale is at least 0..100 (one core), so that an idle
- * process is a flat line and not magnified noise.
+ * The path of a sparkline: values from the right edge back. The scale begins at 0 and ends at no less than 20 percent of a
+ * core, so that an idle process is a flat line and not magnified noise.
  */
 export function sparkline(values: readonly number[], length: number, width: number, height: number): string {
   if (values.length < 2) return '';
-  const top = Math.max(100, ...values);
+  const top = Math.max(20, ...values) * 1.1;
   const step = width / (length - 1);
   const first = width - (values.length - 1) * step;
   return values

@@ -1,6 +1,7 @@
-import { UserError, messageOf } from '#core/errors';
+import { UserError } from '#core/errors';
 import type { LibraryRow, Requests } from '#core/protocol/api';
 import { link } from '../bridge/link.ts';
+import { userError } from '../parts/explain.ts';
 import { toasts } from './toasts.svelte.ts';
 
 /** The recordings on this machine, newest first. */
@@ -49,7 +50,7 @@ class Library {
       this.error = null;
     } catch (error) {
       if (error instanceof UserError && error.code === 'closed') return;
-      this.error = error instanceof UserError ? error : new UserError('library', messageOf(error));
+      this.error = userError(error, 'library');
     }
   }
 }

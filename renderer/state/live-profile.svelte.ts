@@ -1,9 +1,10 @@
-import { UserError, messageOf } from '#core/errors';
+import { UserError } from '#core/errors';
 import type { Cursor } from '#core/model/delta';
 import { applyDelta, startCursor } from '#core/model/delta';
 import { Profile } from '#core/model/profile';
 import type { Phase, ProfileRef, ProfileStatus } from '#core/protocol/api';
 import { link } from '../bridge/link.ts';
+import { userError } from '../parts/explain.ts';
 
 /** ms between two pulls of a profile that is looked at, and of one that is not. */
 const TICK = 150;
@@ -134,7 +135,7 @@ export class LiveProfile {
       if (this.#closed) return;
       // A broken pipe is the connection's matter: `watch` starts again when it is back.
       if (error instanceof UserError && error.code === 'closed') return;
-      this.error = error instanceof UserError ? error : new UserError('profile', messageOf(error));
+      this.error = userError(error, 'profile');
     } finally {
       this.#busy = false;
       if (this.#again) this.#soon(0);

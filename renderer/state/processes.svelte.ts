@@ -1,6 +1,7 @@
-import { UserError, messageOf } from '#core/errors';
+import { UserError } from '#core/errors';
 import type { ProcessRow } from '#core/protocol/api';
 import { link } from '../bridge/link.ts';
+import { userError } from '../parts/explain.ts';
 import { processKey } from './process-key.ts';
 
 /** Seconds of CPU history behind a sparkline; one value a listing. */
@@ -52,7 +53,7 @@ class Processes {
       }
     } catch (error) {
       if (!(error instanceof UserError && error.code === 'closed')) {
-        this.error = error instanceof UserError ? error : new UserError('processes', messageOf(error));
+        this.error = userError(error, 'processes');
       }
     } finally {
       this.#busy = false;

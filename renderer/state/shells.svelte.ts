@@ -1,6 +1,7 @@
-import { UserError, messageOf } from '#core/errors';
+import type { UserError } from '#core/errors';
 import type { TerminalRow } from '#core/protocol/api';
 import { link } from '../bridge/link.ts';
+import { userError } from '../parts/explain.ts';
 
 /** Shells with a command typed into them and not entered: running it stays the user's decision. */
 class Shells {
@@ -23,7 +24,7 @@ class Shells {
       this.shown = body.terminal;
       this.error = null;
     } catch (error) {
-      this.error = error instanceof UserError ? error : new UserError('shell', messageOf(error));
+      this.error = userError(error, 'shell');
     }
   }
 

@@ -1,5 +1,6 @@
-import { UserError, messageOf } from '#core/errors';
+import type { UserError } from '#core/errors';
 import { link } from '../bridge/link.ts';
+import { userError } from '../parts/explain.ts';
 import { workbench } from './workbench.svelte.ts';
 
 const CHUNK = 1_000_000;
@@ -33,7 +34,7 @@ class Uploads {
       await workbench.open({ kind: 'upload', upload: body.upload }, file.name);
       this.close(id);
     } catch (error) {
-      this.#change(id, { error: error instanceof UserError ? error : new UserError('upload', messageOf(error)) });
+      this.#change(id, { error: userError(error, 'upload') });
     }
   }
 

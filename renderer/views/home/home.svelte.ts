@@ -1,7 +1,8 @@
-import { UserError, messageOf } from '#core/errors';
+import type { UserError } from '#core/errors';
 import type { Check, ProcessRow, RecordOptions, Target } from '#core/protocol/api';
 import { FIRST_OPTIONS } from '#core/protocol/api';
 import { link } from '../../bridge/link.ts';
+import { userError } from '../../parts/explain.ts';
 import { connection } from '../../state/connection.svelte.ts';
 import { processKey } from '../../state/process-key.ts';
 import { processes } from '../../state/processes.svelte.ts';
@@ -97,7 +98,7 @@ class HomeState {
       const named = Object.fromEntries(this.environment.filter(([name]) => name !== ''));
       return { kind: 'launch', argv, directory: this.folder, environment: { ...named, ...environment } };
     } catch (error) {
-      return error instanceof UserError ? error : new UserError('launch', messageOf(error));
+      return userError(error, 'launch');
     }
   }
 
@@ -156,7 +157,7 @@ class HomeState {
     } catch (error) {
       if (asking !== this.#asking) return;
       this.checks = null;
-      this.checkError = error instanceof UserError ? error : new UserError('checks', messageOf(error));
+      this.checkError = userError(error, 'checks');
     }
   }
 
@@ -170,7 +171,7 @@ class HomeState {
       const { body } = await link.request('recordStart', { target, options: { ...this.options, title } });
       workbench.show(body.profile, title);
     } catch (error) {
-      this.startError = error instanceof UserError ? error : new UserError('record', messageOf(error));
+      this.startError = userError(error, 'record');
     } finally {
       this.starting = false;
     }
