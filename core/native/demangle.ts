@@ -9,8 +9,8 @@ export interface ReadableName {
 /** Symbols longer than this are shown as they are. */
 const LENGTH_LIMIT = 64 * 1024;
 
-/** What to show for a symbol: demangled where its scheme is known and it is well-formed, else as it stands. */
-export function readableName(symbol: string): ReadableName {
+/** What to show for a symbol: demangled where its scheme is known and it is well-formed, else as it stands. `verbose` as in demangleItanium. */
+export function readableName(symbol: string, verbose = false): ReadableName {
   // Symbol versions (memcpy@@GLIBC_2.14) say nothing about a function.
   const at = symbol.indexOf('@');
   const plain = at > 0 ? symbol.slice(0, at) : symbol;
@@ -22,7 +22,7 @@ export function readableName(symbol: string): ReadableName {
   if (plain.startsWith('_Z') || plain.startsWith('__Z')) {
     const rust = demangleRustLegacy(plain);
     if (rust !== null) return { name: rust, language: 'rust' };
-    const name = demangleItanium(plain);
+    const name = demangleItanium(plain, verbose);
     if (name !== null) return { name, language: 'c++' };
   }
   return { name: plain, language: 'other' };

@@ -28,8 +28,13 @@ export abstract class ItaniumBase {
   inConversion = false;
   conversionNeedsArguments = false;
   inLambda = 0;
+  rebinds = 0;
+  readonly known = new Map<Node, boolean>();
 
-  constructor(text: string, from: number) {
+  readonly verbose: boolean;
+
+  constructor(text: string, from: number, verbose: boolean) {
+    this.verbose = verbose;
     this.s = text;
     this.i = from;
   }

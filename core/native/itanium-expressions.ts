@@ -1,5 +1,5 @@
 import { ItaniumNames } from './itanium-names.ts';
-import { FAIL } from './itanium-nodes.ts';
+import { FAIL, Undemanglable } from './itanium-nodes.ts';
 import type { Node } from './itanium-nodes.ts';
 import { LITERAL_ENDS, OPERATORS } from './itanium-tables.ts';
 
@@ -92,7 +92,7 @@ export abstract class ItaniumExpressions extends ItaniumNames {
       }
       const of = this.expression();
       // The address of a member function is written without its parameters.
-      if (two === 'ad' && of.k === 'function' && of.name?.k === 'nested') return { k: 'row', parts: ['&', of.name] };
+      if (two === 'ad' && of.k === 'function' && of.tail === '' && of.name?.k === 'nested') return { k: 'row', parts: ['&', of.name] };
       return { k: 'row', parts: [text, wrap(of)] };
     }
     const left = this.expression();
@@ -120,9 +120,9 @@ export abstract class ItaniumExpressions extends ItaniumNames {
     this.i = end + 1;
     if (value.startsWith('n')) value = `-${value.slice(1)}`;
     if (type.k === 'name') {
-      if (letter === 'b' && (value === '0' || value === '1')) return { k: 'name', text: value === '1' ? 'true' : 'false' };
+      if (letter === 'b' && (value === '0' || value === '1')) return { k: 'row', parts: [value === '1' ? 'true' : 'false'] };
       const ending = LITERAL_ENDS[letter] as string | undefined;
-      if (ending !== undefined && value !== '') return { k: 'name', text: value + ending };
+      if (ending !== undefined && value !== '') return { k: 'row', parts: [value + ending] };
       if ('fde'.includes(letter) && letter !== '') return { k: 'row', parts: ['(', type, `)[${value}]`] };
     }
     return { k: 'row', parts: ['(', type, `)${value}`] };
@@ -179,10 +179,21 @@ export abstract class ItaniumExpressions extends ItaniumNames {
     return { k: 'row', parts: ['[', from, ' ... ', to, ']=', this.expression()] };
   }
 
-  /** sr: a name in a type that is not known yet. */
+  /** sr: a name in a type that is not known yet. Old GCC wrote a type and a name where the ABI has a list of parts. */
   #unresolved(global: string): Node {
+    const [at, subs, depth, parameters] = [this.i, this.subs.length, this.depth, this.parameters];
+    try {
+      const node: Node = { k: 'nested', scope: this.type(), name: this.#memberName() };
+      return global === '' ? node : { k: 'row', parts: [global, node] };
+    } catch (error) {
+      if (!(error instanceof Undemanglable)) throw error;
+    }
+    this.i = at;
+    this.subs.length = subs;
+    this.depth = depth;
+    this.parameters = parameters;
     if (this.eat('N')) {
-      let scope = this.#unresolvedType();
+      let scope = this.type();
       while (!this.eat('E')) scope = { k: 'nested', scope, name: this.#simple() };
       return { k: 'row', parts: [global, { k: 'nested', scope, name: this.#memberName() }] };
     }
@@ -191,11 +202,7 @@ export abstract class ItaniumExpressions extends ItaniumNames {
       while (!this.eat('E')) scope = { k: 'nested', scope, name: this.#simple() };
       return { k: 'row', parts: [global, { k: 'nested', scope, name: this.#memberName() }] };
     }
-    return { k: 'row', parts: [global, { k: 'nested', scope: this.#unresolvedType(), name: this.#memberName() }] };
-  }
-
-  #unresolvedType(): Node {
-    return this.type();
+    throw FAIL;
   }
 
   #memberName(): Node {

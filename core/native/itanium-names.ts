@@ -1,6 +1,6 @@
 import { ItaniumBase } from './itanium-base.ts';
 import type { NameState } from './itanium-base.ts';
-import { FAIL } from './itanium-nodes.ts';
+import { FAIL, hasParameter, rebind } from './itanium-nodes.ts';
 import type { Node } from './itanium-nodes.ts';
 import { OPERATORS, STANDARD } from './itanium-tables.ts';
 
@@ -206,9 +206,9 @@ export abstract class ItaniumNames extends ItaniumBase {
     let level = 0;
     if (this.eat('L')) level = this.counted() + 1;
     const index = this.counted();
-    if (this.inLambda > 0) return { k: 'name', text: `auto:${index + 1}` };
+    if (this.inLambda > 0) return { k: 'parameter', index, found: null, owner: null };
     const found = level > 0 ? undefined : this.parameters[index] as Node | undefined;
-    if (found !== undefined && !this.#forwardAllowed) return found;
+    if (found !== undefined && !this.#forwardAllowed) return { k: 'parameter', index, found, owner: this.parameters };
     if (!this.#forwardAllowed) throw FAIL;
     const forward: Node & { k: 'forward' } = { k: 'forward', index, found: null };
     this.forwards.push(forward);
@@ -234,7 +234,8 @@ export abstract class ItaniumNames extends ItaniumBase {
 
   templateArgument(): Node {
     const c = this.peek();
-    if (c === 'J') {
+    // GCC wrote I ... E for packs before it wrote J ... E.
+    if (c === 'J' || c === 'I') {
       this.i++;
       const items: Node[] = [];
       while (!this.eat('E')) items.push(this.templateArgument());
@@ -259,13 +260,16 @@ export abstract class ItaniumNames extends ItaniumBase {
       if (standard === undefined) throw FAIL;
       this.i++;
       const next = this.peek();
-      const full = within && (next === 'C' || next === 'D');
+      const full = this.verbose || (within && (next === 'C' || next === 'D'));
       return this.abiTags({ k: 'name', text: full ? standard[1] : standard[0] });
     }
     const index = this.eat('_') ? 0 : this.sequence() + 1;
     const node = this.subs[index] as Node | undefined;
     if (node === undefined) throw FAIL;
-    return node;
+    if (this.inLambda > 0 || !hasParameter(node, this.known)) return node;
+    // A copy costs as much as what it copies: a hostile name could ask for it again and again.
+    if (++this.rebinds > 2000) throw FAIL;
+    return rebind(node, this.parameters, this.known);
   }
 
   decltype(): Node {
@@ -287,7 +291,7 @@ function lastName(node: Node): string {
       return standard === undefined ? node.text : standard[2];
     }
     case 'list': return '{lambda()}';
-    case 'forward': return node.found === null ? '' : lastName(node.found);
+    case 'forward': case 'parameter': return node.found === null ? '' : lastName(node.found);
     default: throw FAIL;
   }
 }

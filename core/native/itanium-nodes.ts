@@ -15,7 +15,14 @@ export type Node =
   | { readonly k: 'array'; readonly of: Node; readonly size: Node | null }
   | { readonly k: 'vector'; readonly of: Node; readonly size: Node }
   /** A function type, or with a name the function itself. */
-  | { readonly k: 'function'; readonly name: Node | null; readonly result: Node | null; readonly parameters: readonly Node[]; readonly tail: string }
+  | {
+    readonly k: 'function'; readonly name: Node | null; readonly result: Node | null; readonly parameters: readonly Node[]; readonly tail: string;
+  }
+  /**
+   * T_: what the arguments of its function say, or `auto:1` in a generic lambda. `owner` is the list that it was taken
+   * from: a substitution may be used in another function, where the same T_ means something else.
+   */
+  | { readonly k: 'parameter'; readonly index: number; readonly found: Node | null; readonly owner: readonly Node[] | null }
   | { readonly k: 'prefix'; readonly text: string; readonly of: Node }
   | { readonly k: 'suffix'; readonly of: Node; readonly text: string }
   /** Text and nodes one after the other. */
@@ -88,28 +95,25 @@ class Printer {
       }
       case 'pointer': {
         // A reference to a reference is one reference; && gives way.
-        const { to, sign } = collapse(node, (items) => this.#peek(items));
+        const { to, sign } = this.#collapse(node);
         this.#left(to);
-        const kind = this.#rightKind(to);
-        if (kind !== '') this.#put(this.#last === '(' || this.#last === '*' ? '' : kind === 'array' || this.#last !== ' ' ? ' ' : '');
-        if (kind !== '') this.#put('(');
+        if (this.#bracketed(to)) this.#put(this.#last === ' ' ? '(' : ' (');
         this.#put(sign);
         break;
       }
-      case 'member': {
+      case 'member':
         this.#left(node.of);
-        const kind = this.#rightKind(node.of);
-        this.#put(kind !== '' ? ' (' : ' ');
+        if (this.#bracketed(node.of)) this.#put(this.#last === ' ' ? '(' : ' (');
+        else this.#put(' ');
         this.#all(node.scope);
         this.#put('::*');
         break;
-      }
       case 'array': this.#left(node.of); break;
       case 'vector': this.#all(node.of); this.#put(' __vector('); this.#all(node.size); this.#put(')'); break;
       case 'function':
         if (node.result !== null) {
           this.#left(node.result);
-          if (this.#rightKind(node.result) === '') this.#put(' ');
+          if (!this.#open(node.result)) this.#put(' ');
         }
         if (node.name !== null) this.#all(node.name);
         break;
@@ -122,6 +126,10 @@ class Printer {
         }
         break;
       case 'list': this.#put(node.open); this.#commas(node.items); this.#put(node.close); break;
+      case 'parameter':
+        if (node.found === null) this.#put(`auto:${node.index + 1}`);
+        else this.#left(node.found);
+        break;
       case 'count': this.#put(String(this.#countOf(node.of))); break;
       case 'forward': if (node.found === null) throw FAIL; this.#left(node.found); break;
     }
@@ -134,15 +142,16 @@ class Printer {
       case 'pack': { const item = this.#pick(node.items); if (item !== null) this.#right(item); break; }
       case 'qualified': this.#right(node.of); break;
       case 'pointer': {
-        const { to } = collapse(node, (items) => this.#peek(items));
-        if (this.#rightKind(to) !== '') this.#put(')');
+        const { to } = this.#collapse(node);
+        if (this.#bracketed(to)) this.#put(')');
         this.#right(to);
         break;
       }
       case 'member':
-        if (this.#rightKind(node.of) !== '') this.#put(')');
+        if (this.#bracketed(node.of)) this.#put(')');
         this.#right(node.of);
         break;
+      case 'parameter': if (node.found !== null) this.#right(node.found); break;
       case 'array':
         if (this.#last !== ']') this.#put(' ');
         this.#put('[');
@@ -163,20 +172,48 @@ class Printer {
     this.#depth--;
   }
 
-  /** Whether something of a type stands to the right of its name. */
-  #rightKind(node: Node): '' | 'array' | 'function' {
-    if (++this.#steps > STEP_LIMIT) throw FAIL;
-    switch (node.k) {
-      case 'array': return 'array';
-      case 'function': return 'function';
-      case 'qualified': return this.#rightKind(node.of);
-      case 'pack': { const item = this.#peek(node.items); return item === null ? '' : this.#rightKind(item); }
-      case 'forward': return node.found === null ? '' : this.#rightKind(node.found);
-      // A pointer to a function goes on to the right too, but is itself written without brackets.
-      case 'pointer': return this.#rightKind(node.to) === '' ? '' : 'function';
-      case 'member': return this.#rightKind(node.of) === '' ? '' : 'function';
-      default: return '';
+  /** What a node stands for here; null when it stands for nothing. */
+  #resolve(node: Node): Node | null {
+    let at: Node | null = node;
+    for (let i = 0; i < 32 && at !== null; i++) {
+      if (at.k === 'forward') at = at.found;
+      else if (at.k === 'pack') at = this.#peek(at.items);
+      else if (at.k === 'parameter' && at.found !== null) at = at.found;
+      else break;
     }
+    return at;
+  }
+
+  /** An array or a function: a pointer to it is written inside brackets. */
+  #bracketed(node: Node): boolean {
+    if (++this.#steps > STEP_LIMIT) throw FAIL;
+    const at = this.#resolve(node);
+    if (at === null) return false;
+    if (at.k === 'qualified') return this.#bracketed(at.of);
+    return at.k === 'array' || at.k === 'function';
+  }
+
+  /** A type whose left part ends inside an open bracket, where the name goes. */
+  #open(node: Node): boolean {
+    if (++this.#steps > STEP_LIMIT) throw FAIL;
+    const at = this.#resolve(node);
+    if (at === null) return false;
+    if (at.k === 'qualified') return this.#open(at.of);
+    if (at.k === 'pointer') return this.#bracketed(at.to) || this.#open(at.to);
+    if (at.k === 'member') return this.#bracketed(at.of) || this.#open(at.of);
+    return false;
+  }
+
+  #collapse(node: Node & { k: 'pointer' }): { to: Node; sign: string } {
+    let { to, sign } = node;
+    if (sign === '*') return { to, sign };
+    for (let i = 0; i < 32; i++) {
+      const inner = this.#resolve(to);
+      if (inner === null || inner.k !== 'pointer' || inner.sign === '*') break;
+      if (inner.sign === '&') sign = '&';
+      to = inner.to;
+    }
+    return { to, sign };
   }
 
   #commas(items: readonly Node[]): void {
@@ -230,24 +267,59 @@ class Printer {
   }
 
   #peek(items: readonly Node[]): Node | null {
+    if (this.#index >= 0 && this.#packLength < 0) this.#packLength = items.length;
     return items[Math.max(0, this.#index)] ?? null;
   }
 
   #countOf(node: Node): number {
-    if (node.k === 'pack' || node.k === 'arguments') return node.items.length;
-    return 1;
+    if (node.k === 'parameter' && node.found !== null) return this.#countOf(node.found);
+    return node.k === 'pack' || node.k === 'arguments' ? node.items.length : 1;
   }
 }
 
-function collapse(node: Node & { k: 'pointer' }, peek: (items: readonly Node[]) => Node | null): { to: Node; sign: string } {
-  let { to, sign } = node;
-  if (sign === '*') return { to, sign };
-  for (let i = 0; i < 32; i++) {
-    let inner: Node | null = to;
-    while (inner !== null && (inner.k === 'forward' || inner.k === 'pack')) inner = inner.k === 'forward' ? inner.found : peek(inner.items);
-    if (inner === null || inner.k !== 'pointer' || inner.sign === '*') break;
-    if (inner.sign === '&') sign = '&';
-    to = inner.to;
+/** Whether T_ stands somewhere in a node, outside of functions that have their own. */
+export function hasParameter(node: Node, known: Map<Node, boolean>): boolean {
+  if (node.k === 'parameter') return true;
+  const before = known.get(node);
+  if (before !== undefined) return before;
+  known.set(node, false);
+  const found = childrenOf(node).some((child) => hasParameter(child, known));
+  known.set(node, found);
+  return found;
+}
+
+function childrenOf(node: Node): readonly Node[] {
+  switch (node.k) {
+    case 'nested': return [node.scope, node.name];
+    case 'template': return [node.name, ...node.args];
+    case 'arguments': case 'pack': case 'list': return node.items;
+    case 'expansion': case 'qualified': case 'prefix': case 'suffix': case 'count': return [node.of];
+    case 'pointer': return [node.to];
+    case 'member': return [node.scope, node.of];
+    case 'array': return node.size === null ? [node.of] : [node.of, node.size];
+    case 'vector': return [node.of, node.size];
+    case 'function': return node.name !== null ? [] : node.result === null ? node.parameters : [node.result, ...node.parameters];
+    case 'row': return node.parts.filter((part) => typeof part !== 'string');
+    case 'name': case 'forward': case 'parameter': return [];
   }
-  return { to, sign };
+}
+
+/** A copy in which every T_ is taken from `owner`. */
+export function rebind(node: Node, owner: readonly Node[], known: Map<Node, boolean>): Node {
+  if (!hasParameter(node, known)) return node;
+  const again = (child: Node): Node => rebind(child, owner, known);
+  switch (node.k) {
+    case 'parameter': return { ...node, owner, found: (owner[node.index] as Node | undefined) ?? node.found };
+    case 'nested': return { ...node, scope: again(node.scope), name: again(node.name) };
+    case 'template': return { ...node, name: again(node.name), args: node.args.map(again) };
+    case 'arguments': case 'pack': case 'list': return { ...node, items: node.items.map(again) };
+    case 'expansion': case 'qualified': case 'prefix': case 'suffix': case 'count': return { ...node, of: again(node.of) };
+    case 'pointer': return { ...node, to: again(node.to) };
+    case 'member': return { ...node, scope: again(node.scope), of: again(node.of) };
+    case 'array': return { ...node, of: again(node.of), size: node.size === null ? null : again(node.size) };
+    case 'vector': return { ...node, of: again(node.of), size: again(node.size) };
+    case 'function': return { ...node, result: node.result === null ? null : again(node.result), parameters: node.parameters.map(again) };
+    case 'row': return { ...node, parts: node.parts.map((part) => (typeof part === 'string' ? part : again(part))) };
+    case 'name': case 'forward': return node;
+  }
 }

@@ -5,14 +5,17 @@ import { FAIL, Undemanglable, print } from './itanium-nodes.ts';
 import type { Node } from './itanium-nodes.ts';
 import { BUILTINS, D_TYPES } from './itanium-tables.ts';
 
-/** A C++ name as source code writes it, or null when `symbol` is none (or nonsense). */
-export function demangleItanium(symbol: string): string | null {
+/**
+ * A C++ name as source code writes it, or null when `symbol` is none (or nonsense). With `verbose`, std::string and the
+ * like are written in full, as c++filt does.
+ */
+export function demangleItanium(symbol: string, verbose = false): string | null {
   let from = 0;
   if (symbol.startsWith('_Z')) from = 2;
   else if (symbol.startsWith('__Z')) from = 3;
   else return null;
   try {
-    return new Itanium(symbol, from).whole();
+    return new Itanium(symbol, from, verbose).whole();
   } catch (error) {
     // A few bytes can nest deeper than our stack; RangeError is what that looks like.
     if (error instanceof Undemanglable || error instanceof RangeError) return null;
