@@ -121,7 +121,7 @@ export function lastPart(name: string): string {
 }
 
 /**
- * A CUDA kernel's or copied template's name for a label: without `void`, arguments and repeated namespaces.
+ * A CUDA kernel's name for a label: without `void`, arguments and repeated namespaces.
  * `void at::native::vectorized_elementwise_kernel<4, at::native::FillFunctor<int>, at::detail::Array<char*, 1>>(int, ...)` becomes
  * `at::native::vectorized_elementwise_kernel<4, FillFunctor<int>, detail::Array<char*, 1>>`.
  */
@@ -133,7 +133,7 @@ export function kernelName(name: string): string {
     if (char === '<') depth++;
     else if (char === '>' && text[i - 1] !== '-') depth--;
     else if (char === '(' && depth === 0 && i > 0 && !text.startsWith('(anonymous namespace)', i)) {
-      text = text.slice(0, i);
+      text = text.slice(0, i).trimEnd();
       break;
     }
   }
@@ -161,7 +161,6 @@ export function placeText(file: string, line: number): string {
 
 /** What a box is called before it is cut to its room: kernels without `void` and arguments. */
 export function displayName(functions: FunctionTable, fn: FunctionId): string {
-  const kind = functions.kindOf(fn);
   const name = functions.nameOf(fn);
-  return kind === 'cuda' || kind === 'gpu-copy' ? kernelName(name) : name;
+  return functions.kindOf(fn) === 'cuda' ? kernelName(name) : name;
 }

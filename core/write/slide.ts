@@ -151,7 +151,7 @@ export function slideSvg(profile: Profile, view: ViewValue, picture: PictureOpti
 function hiddenRows(callers: number, callees: number): string {
   const rows = (count: number): string => (count === 1 ? '1 row' : `${count} rows`);
   if (callers === 0) return callees === 1 ? '1 deeper row is not shown' : `${callees} deeper rows are not shown`;
-  const hidden = callees === 0 ? rows(callers) + ' of callers' : `${rows(callers)} of callers and ${callees} deeper ${callees === 1 ? 'row' : 'rows'}`;
+  const hidden = callees === 0 ? `${rows(callers)} of callers` : `${rows(callers)} of callers and ${callees} deeper ${callees === 1 ? 'row' : 'rows'}`;
   return `${hidden} ${callers + callees === 1 ? 'is' : 'are'} not shown`;
 }
 
@@ -169,10 +169,11 @@ function drawTitle(drawing: Drawing, places: Places, colours: Colours, title: st
   // One line at most: smaller down to two thirds, then cut.
   const widthAt = (size: number): number => textWidth(title, size, 600) + title.length * size * TITLE_SPACING;
   const size = Math.max(places.titleSize * 0.66, Math.min(places.titleSize, (places.titleSize * room) / Math.max(1, widthAt(places.titleSize))));
-  const shown = widthAt(size) <= room ? title : (cutToFit(title, room, size, 600) ?? title);
+  // Half a unit of tolerance: the size was made to fit exactly.
+  const shown = widthAt(size) <= room + 0.5 ? title : (cutToFit(title, room, size, 600) ?? title);
   drawing.text(places.margin, places.titleBaseline, shown, { size, weight: 600, fill: colours.t1, spacing: size * TITLE_SPACING });
   const smaller = Math.max(TEXT, Math.min(places.subtitleSize, (places.subtitleSize * room) / Math.max(1, textWidth(subtitle, places.subtitleSize))));
-  drawing.text(places.margin, places.subtitleBaseline, cutToFit(subtitle, room, smaller) ?? subtitle, { size: smaller, weight: 400, fill: colours.t2 });
+  drawing.text(places.margin, places.subtitleBaseline, cutToFit(subtitle, room + 0.5, smaller) ?? subtitle, { size: smaller, weight: 400, fill: colours.t2 });
 }
 
 /** Of the first rows that are a single box over the whole width, how many can be left out so that others are seen; at most `wanted`. */
