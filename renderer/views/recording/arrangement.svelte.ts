@@ -2,10 +2,10 @@
 const KEY = 'flamebench.panes';
 
 interface Sizes {
-  /** Height of the functions table below the graph, px. */
-  tableHeight: number;
-  /** Width of it beside the graph. */
-  tableWidth: number;
+  /** Part of the panes' height that the functions have below the graph. */
+  below: number;
+  /** Part of the width that they have beside it. */
+  across: number;
   beside: boolean;
   drawerHeight: number;
   /** null = as the window's size says. */
@@ -13,7 +13,7 @@ interface Sizes {
   side: boolean;
 }
 
-const FIRST: Sizes = { tableHeight: 260, tableWidth: 480, beside: false, drawerHeight: 132, drawerOpen: null, side: true };
+const FIRST: Sizes = { below: 0.42, across: 0.42, beside: false, drawerHeight: 132, drawerOpen: null, side: true };
 
 class Arrangement {
   sizes = $state<Sizes>(read());
@@ -28,12 +28,12 @@ class Arrangement {
 function read(): Sizes {
   try {
     const stored = JSON.parse(localStorage.getItem(KEY) ?? '{}') as Partial<Record<keyof Sizes, unknown>>;
-    const number = (key: 'tableHeight' | 'tableWidth' | 'drawerHeight') => {
+    const number = (key: 'below' | 'across' | 'drawerHeight', least: number, most: number) => {
       const value = stored[key];
-      return typeof value === 'number' && value >= 60 && value <= 4000 ? value : FIRST[key];
+      return typeof value === 'number' && value >= least && value <= most ? value : FIRST[key];
     };
     return {
-      tableHeight: number('tableHeight'), tableWidth: number('tableWidth'), drawerHeight: number('drawerHeight'),
+      below: number('below', 0.02, 0.98), across: number('across', 0.02, 0.98), drawerHeight: number('drawerHeight', 60, 2000),
       beside: stored.beside === true, drawerOpen: typeof stored.drawerOpen === 'boolean' ? stored.drawerOpen : null, side: stored.side !== false,
     };
   } catch {

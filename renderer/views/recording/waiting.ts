@@ -8,6 +8,8 @@ export interface Emptiness {
   readonly text: string;
   readonly command: string;
   readonly foot: string;
+  /** Id of the notice that it says already; '' where it says none. */
+  readonly notice: string;
   /** What a button offers. */
   readonly offer: 'whole' | 'threads' | 'none';
 }
@@ -21,7 +23,7 @@ export function emptiness(facts: {
   readonly source: string;
 }): Emptiness {
   const { status } = facts;
-  const nothing = { command: '', foot: '', offer: 'none' as const };
+  const nothing = { command: '', foot: '', notice: '', offer: 'none' as const };
   const worst = worstOf(status.notices);
   if (facts.laneSamples > 0) {
     if (facts.ranges !== null && facts.ranges.length > 0) {
@@ -35,24 +37,24 @@ export function emptiness(facts: {
     case 'failed':
       return {
         title: worst?.text ?? 'The recording failed', text: 'No sample had arrived. The profiler’s own words are in the terminal below.',
-        command: worst?.command ?? '', foot: '', offer: 'none',
+        command: worst?.command ?? '', foot: '', notice: worst?.id ?? '', offer: 'none',
       };
     case 'opening':
       return { ...nothing, title: 'Opening', text: status.progress === null ? 'The recording is being read.' : `${status.progress.what}. What is read so far shows at once.` };
     case 'starting':
       return {
         ...nothing, title: 'Waiting for the profiler',
-        text: 'It is attaching to every thread of the program. A password that it asks for goes into the terminal below.', command: worst?.command ?? '', foot: worst?.text ?? '',
+        text: 'It is attaching to every thread of the program. A password that it asks for goes into the terminal below.', command: worst?.command ?? '', foot: worst?.text ?? '', notice: worst?.id ?? '',
       };
     case 'recording':
     case 'stopping':
       return {
         ...nothing, title: 'Waiting for the first samples',
         text: `${status.target === null ? 'The program' : status.target.name} has used no CPU time that ${facts.source === '' ? 'the profiler' : facts.source} could sample yet. A program that only waits stays empty here.`,
-        command: worst?.command ?? '', foot: worst?.text ?? '',
+        command: worst?.command ?? '', foot: worst?.text ?? '', notice: worst?.id ?? '',
       };
     case 'done':
-      return { ...nothing, title: `No ${facts.laneTitle} samples`, text: worst?.text ?? 'The program used no CPU time while it was recorded.', command: worst?.command ?? '' };
+      return { ...nothing, title: `No ${facts.laneTitle} samples`, text: worst?.text ?? 'The program used no CPU time while it was recorded.', command: worst?.command ?? '', notice: worst?.id ?? '' };
   }
 }
 
