@@ -1,0 +1,41 @@
+import { release } from 'node:os';
+import { UserError, messageOf } from '#core/errors';
+import type { Check, Target } from '#core/protocol/api';
+import { startOf } from '../processes/identity.ts';
+import { PROFILERS } from '../profilers/index.ts';
+import type { Arguments } from './arguments.ts';
+import { isSet, numberOf } from './arguments.ts';
+import type { CliIo } from './io.ts';
+import { print, UsageError } from './io.ts';
+import { printJson } from './json.ts';
+
+const WORDS: Readonly<Record<Check['state'], string>> = { ready: 'ready', partly: 'partly', fix: 'one command away', no: 'no' };
+
+/** What each profiler can do here, or on one process, and the one command that changes what it cannot. */
+export async function doctor(args: Arguments, io: CliIo): Promise<number> {
+  if (args.positionals.length > 0) throw new UsageError(`doctor takes no argument (${args.positionals[0]}); a process is --pid PID`);
+  const pid = numberOf(args, 'pid', { above: 0, whole: true });
+  let target: Target = { kind: 'launch', argv: ['true'], directory: process.cwd(), environment: {} };
+  if (pid !== undefined) {
+    const start = startOf(pid);
+    if (start === null) throw new UserError('no-process', `there is no process ${pid}`, { command: 'flamebench ps' });
+    target = { kind: 'attach', processes: [{ pid, start }], children: false };
+  }
+  const checks = (await Promise.all(PROFILERS.map(async (profiler): Promise<readonly Check[]> => {
+    try {
+      return await profiler.check(target);
+    } catch (error) {
+      return [{ profiler: profiler.id, lane: profiler.lanes[0], state: 'no', version: '', text: messageOf(error), command: '' }];
+    }
+  }))).flat();
+  if (isSet(args, 'json')) {
+    await printJson(io, { kernel: release(), architecture: process.arch, pid: pid ?? null, checks });
+    return 0;
+  }
+  await print(io.stdout, `Linux ${release()} on ${process.arch}, Node ${process.versions.node}${pid === undefined ? '' : `; process ${pid}`}\n`);
+  for (const check of checks) {
+    await print(io.stdout, `\n${check.profiler}, ${check.lane}: ${WORDS[check.state]}${check.version === '' ? '' : ` (${check.version})`}\n  ${check.text}\n`);
+    if (check.command !== '') await print(io.stdout, `  $ ${check.command}\n`);
+  }
+  return 0;
+}

@@ -1,0 +1,65 @@
+import { formatCount, formatDate, formatTime, formatWeight } from '#core/analyze/format';
+import type { Lane } from '#core/model/lane';
+import type { Profile } from '#core/model/profile';
+import type { Arguments } from './arguments.ts';
+import { isSet } from './arguments.ts';
+import type { CliIo } from './io.ts';
+import { print, UsageError } from './io.ts';
+import { printJson } from './json.ts';
+import { openProfile } from './open.ts';
+
+/** What a file holds: lanes, threads, what was skipped. */
+export async function info(args: Arguments, io: CliIo): Promise<number> {
+  if (args.positionals.length !== 1) throw new UsageError('one FILE is wanted. Usage: flamebench info FILE');
+  const profile = await openProfile(args.positionals[0], io);
+  const { info: facts } = profile;
+  const skipped = [...profile.skipped].map(([what, count]) => ({ what, count }));
+  if (isSet(args, 'json')) {
+    await printJson(io, {
+      format: facts.format, madeBy: facts.tool, title: facts.title, command: facts.command, host: facts.host, kernel: facts.kernel,
+      startedAt: facts.startedAt, durationNs: facts.durationNs,
+      lanes: profile.lanes.map((lane) => ({ kind: lane.kind, name: lane.name, unit: lane.unit, samples: lane.samples, total: lane.total, threads: threadsOf(lane) })),
+      processes: profile.processes.length, threads: profile.threads.length, functions: profile.functions.length, stacks: profile.stacks.length, skipped, notes: facts.notes,
+    });
+    return 0;
+  }
+  const lines: [string, string][] = [
+    ['title', facts.title], ['format', facts.format], ['made by', facts.tool], ['command', facts.command],
+    ['host', [facts.host, facts.kernel].filter((part) => part !== '').join(', ')],
+    ['started', facts.startedAt > 0 ? formatDate(facts.startedAt) : ''], ['duration', facts.durationNs > 0 ? formatTime(facts.durationNs) : ''],
+    ...profile.lanes.map((lane): [string, string] => ['lane', laneText(lane)]),
+    ['processes', processesText(profile)], ['threads', formatCount(profile.threads.length)],
+    ['functions', formatCount(profile.functions.length)], ['stacks', formatCount(profile.stacks.length)],
+    ...facts.notes.map((note): [string, string] => ['note', note]),
+    ...skipped.map(({ what, count }): [string, string] => ['skipped', `${formatCount(count)} ${what}`]),
+  ];
+  for (const [what, text] of lines) if (text !== '') await print(io.stdout, `${what.padEnd(10)} ${text}\n`);
+  return 0;
+}
+
+function laneText(lane: Lane): string {
+  const threads = threadsOf(lane);
+  return `${lane.kind} (${lane.name}): ${formatCount(lane.samples)} samples, ${formatWeight(lane.total, lane.unit)}${threads > 0 ? `, ${threads} thread${threads === 1 ? '' : 's'}` : ''}`;
+}
+
+function processesText(profile: Profile): string {
+  const count = profile.processes.length;
+  if (count === 0) return '';
+  const names = Array.from({ length: Math.min(count, 6) }, (_, row) => `${profile.processes.nameOf(row as never)} (${profile.processes.pid.get(row)})`);
+  return `${formatCount(count)}: ${names.join(', ')}${count > 6 ? ', …' : ''}`;
+}
+
+/** Threads that have samples in a lane. */
+function threadsOf(lane: Lane): number {
+  const seen = new Set<number>();
+  let last = -1;
+  for (const chunk of lane.chunks) {
+    for (let row = 0; row < chunk.rows; row++) {
+      const thread = chunk.thread[row];
+      if (thread === last || thread < 0) continue;
+      seen.add(thread);
+      last = thread;
+    }
+  }
+  return seen.size;
+}

@@ -1,0 +1,137 @@
+// Opens what the user named: a .flamebench file, a recording's folder, a profile of another program, or `-`.
+import { createReadStream, createWriteStream, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { open as openFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { messageOf, UserError } from '#core/errors';
+import { Profile } from '#core/model/profile';
+import type { Format } from '#core/read/format';
+import { detect, HEAD_BYTES } from '#core/read/index';
+import { importFile } from '../record/import.ts';
+import { loadRecording } from '../record/load.ts';
+import { unpacked } from '../record/unpack.ts';
+import type { CliIo } from './io.ts';
+import { UsageError } from './io.ts';
+import { Progress } from './progress.ts';
+
+/** A named input that can be read more than once; standard input was copied to a private file. */
+export interface Input {
+  readonly path: string;
+  /** As it is shown. */
+  readonly name: string;
+  readonly kind: 'recording' | 'file';
+  /** Removes what was made for it. */
+  close(): void;
+}
+
+/** Looks at what was named. Throws UserError where it is not there, empty or unreadable. */
+export async function openInput(path: string, io: CliIo): Promise<Input> {
+  if (path === '-') return await fromStdin(io);
+  let stat;
+  try {
+    stat = statSync(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UserError('no-file', code === 'ENOENT' || code === 'ENOTDIR' ? `there is no file ${path}` : `${path} cannot be read: ${messageOf(error)}`, { cause: error });
+  }
+  const name = basename(path) === '' ? path : basename(path);
+  if (stat.isDirectory()) {
+    if (existsSync(join(path, 'recording.json'))) return { path, name, kind: 'recording', close: () => undefined };
+    throw new UserError('is-directory', `${path} is a directory, and no recording of Flamebench`, { hint: 'Name a file in it.' });
+  }
+  // A pipe or a device can be read once only, like standard input.
+  if (!stat.isFile()) return await spooled(createReadStream(path), name);
+  if (stat.size === 0) throw new UserError('empty-file', `${path} is empty`, { hint: 'Was the recording stopped before its first sample?' });
+  return { path, name, kind: await kindOf(path), close: () => undefined };
+}
+
+async function kindOf(path: string): Promise<Input['kind']> {
+  const head = await firstBytes(path, 256);
+  // Our own ZIP names its type in its first entry.
+  return head.subarray(0, 4).toString('latin1') === 'PK\x03\x04' && head.includes('application/vnd.flamebench+zip') ? 'recording' : 'file';
+}
+
+async function firstBytes(path: string, length: number): Promise<Buffer> {
+  let file;
+  try {
+    file = await openFile(path, 'r');
+    const head = Buffer.alloc(length);
+    const { bytesRead } = await file.read(head, 0, length, 0);
+    return head.subarray(0, bytesRead);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UserError('read', `${path} cannot be read: ${code === 'EACCES' ? 'no permission' : messageOf(error)}`, { cause: error });
+  } finally {
+    await file?.close();
+  }
+}
+
+async function fromStdin(io: CliIo): Promise<Input> {
+  if (io.stdinIsTTY) throw new UsageError('standard input is a terminal: pipe a profile into it');
+  return await spooled(io.stdin, 'standard input');
+}
+
+// Formats are told by content, some have to seek: what comes through a pipe is laid down first, memory stays bounded.
+async function spooled(from: NodeJS.ReadableStream, name: string): Promise<Input> {
+  const folder = mkdtempSync(join(tmpdir(), 'flamebench-'));
+  const close = () => rmSync(folder, { recursive: true, force: true });
+  const path = join(folder, 'input');
+  try {
+    await pipeline(from, createWriteStream(path, { mode: 0o600 }));
+    if (statSync(path).size === 0) throw new UserError('empty-file', `${name} is empty`);
+    return { path, name, kind: await kindOf(path), close };
+  } catch (error) {
+    close();
+    throw error instanceof UserError ? error : new UserError('read', `${name} cannot be read: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** Reads an input whole. Damage after the first sample is counted in the profile, not thrown. */
+export async function readProfile(input: Input, io: CliIo): Promise<Profile> {
+  const profile = new Profile();
+  const progress = new Progress(io);
+  const emit = (event: { readonly t: string; readonly done?: number; readonly total?: number; readonly what?: string }) => {
+    if (event.t === 'progress') progress.update(event.what ?? '', event.done ?? 0, event.total ?? 0);
+  };
+  try {
+    if (input.kind === 'recording') await loadRecording(profile, input.path, emit);
+    else await importFile(profile, input.path, input.name, emit);
+  } finally {
+    progress.clear();
+  }
+  return profile;
+}
+
+/** Opens and reads a named input, and removes what was made for it. */
+export async function openProfile(path: string, io: CliIo): Promise<Profile> {
+  const input = await openInput(path, io);
+  try {
+    return await readProfile(input, io);
+  } finally {
+    input.close();
+  }
+}
+
+export type Packing = 'zstd' | 'gzip' | 'none';
+
+/** The format of a file and how it is packed, without reading it whole. */
+export async function formatOf(input: Input): Promise<{ format: Format; packing: Packing }> {
+  const magic = await firstBytes(input.path, 4);
+  const packing: Packing = magic[0] === 0x1f && magic[1] === 0x8b ? 'gzip' : magic.readUInt32LE(0) === 0xfd2fb528 ? 'zstd' : 'none';
+  const file = createReadStream(input.path);
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for await (const piece of unpacked(file, packing)) {
+      pieces.push(piece as Uint8Array);
+      length += (piece as Uint8Array).length;
+      if (length >= HEAD_BYTES) break;
+    }
+  } catch (error) {
+    if (length === 0) throw new UserError('unpack', `${input.name} is packed with ${packing}, and the packing is damaged: ${messageOf(error)}`, { cause: error });
+  } finally {
+    file.destroy();
+  }
+  return { format: detect(Buffer.concat(pieces).subarray(0, HEAD_BYTES), input.name), packing };
+}

@@ -1,0 +1,117 @@
+// --lane --process --rank --thread --from --to --search --view: a view as one value, as a tab has it.
+import { readFileSync } from 'node:fs';
+import * as v from 'valibot';
+import type { Selection, ViewValue } from '#core/analyze/view';
+import { FIRST_VIEW } from '#core/analyze/view';
+import { UserError, messageOf } from '#core/errors';
+import { LANE_KINDS } from '#core/model/lane';
+import type { Lane } from '#core/model/lane';
+import type { Profile } from '#core/model/profile';
+import type { Arguments } from './arguments.ts';
+import { numberOf, textOf } from './arguments.ts';
+import { UsageError } from './io.ts';
+
+const Ref = v.object({ name: v.string(), file: v.string(), library: v.string() });
+const Transform = v.variant('kind', [
+  v.object({ kind: v.literal('focus'), fn: Ref }), v.object({ kind: v.literal('merge'), fn: Ref }), v.object({ kind: v.literal('drop'), fn: Ref }),
+  v.object({ kind: v.literal('collapse-library'), library: v.string() }), v.object({ kind: v.literal('collapse-recursion'), fn: Ref }), v.object({ kind: v.literal('my-code') }),
+]);
+const Rows = v.nullable(v.array(v.pipe(v.number(), v.integer(), v.minValue(0))));
+const View = v.object({
+  lane: v.optional(v.nullable(v.object({ kind: v.picklist(LANE_KINDS), name: v.string() })), null),
+  view: v.optional(v.picklist(['flame', 'table']), 'flame'),
+  rootOnTop: v.optional(v.boolean(), true),
+  inverted: v.optional(v.boolean(), false),
+  order: v.optional(v.picklist(['alphabetical', 'left-heavy']), 'left-heavy'),
+  selection: v.optional(v.object({
+    ranges: v.optional(v.nullable(v.array(v.tuple([v.number(), v.number()]))), null),
+    threads: v.optional(Rows, null), processes: v.optional(Rows, null), transforms: v.optional(v.array(Transform), []),
+  }), {}),
+  search: v.optional(v.string(), ''),
+  zoom: v.optional(v.array(Ref), []),
+  selected: v.optional(v.array(Ref), []),
+});
+
+/** The view that `--view` gives, or the first one. JSON, or @FILE that holds it. */
+function givenView(text: string | undefined): ViewValue {
+  if (text === undefined) return FIRST_VIEW;
+  let json: unknown;
+  try {
+    json = JSON.parse(text.startsWith('@') ? readFileSync(text.slice(1), 'utf8') : text);
+  } catch (error) {
+    throw new UsageError(`--view is neither JSON nor @FILE with JSON in it: ${messageOf(error)}`);
+  }
+  const parsed = v.safeParse(View, json);
+  if (!parsed.success) {
+    const issue = parsed.issues[0];
+    throw new UsageError(`--view: ${issue.path?.map((step) => String(step.key)).join('.') ?? 'value'}: ${issue.message}`);
+  }
+  return { ...parsed.output, selection: { ...FIRST_VIEW.selection, ...parsed.output.selection } };
+}
+
+/** Whether any option narrows or changes what is looked at. */
+export function hasView(args: Arguments): boolean {
+  return ['lane', 'process', 'rank', 'thread', 'from', 'to', 'view', 'invert', 'search'].some((name) => args.values[name] !== undefined);
+}
+
+/** Checks the options as far as that goes without a profile: wrong usage is said before a large file is read. */
+export function checkView(args: Arguments): void {
+  givenView(textOf(args, 'view'));
+  const from = numberOf(args, 'from', { least: 0 }) ?? 0;
+  const to = numberOf(args, 'to', { least: 0 }) ?? Infinity;
+  if (to <= from) throw new UsageError(`--to ${to} is not after --from ${from}`);
+  numberOf(args, 'rank', { least: 0, whole: true });
+}
+
+/** The view that the options ask for. Throws UserError for a lane, process or thread that the profile lacks. */
+export function viewOf(profile: Profile, args: Arguments): ViewValue {
+  const view = givenView(textOf(args, 'view'));
+  const laneName = textOf(args, 'lane');
+  const lane = laneName === undefined ? null : findLane(profile, laneName);
+  return {
+    ...view,
+    lane: lane === null ? view.lane : { kind: lane.kind, name: lane.name },
+    inverted: args.values['invert'] === true || view.inverted,
+    search: textOf(args, 'search') ?? view.search,
+    selection: selectionOf(profile, args, view.selection),
+  };
+}
+
+function selectionOf(profile: Profile, args: Arguments, given: Selection): Selection {
+  const from = numberOf(args, 'from', { least: 0 });
+  const to = numberOf(args, 'to', { least: 0 });
+  const ranges = from === undefined && to === undefined ? given.ranges : [[(from ?? 0) * 1e9, to === undefined ? Number.MAX_SAFE_INTEGER : to * 1e9] as const];
+  let processes = given.processes;
+  const process = textOf(args, 'process');
+  if (process !== undefined) processes = findRows('process', process, profile.processes.length, (row) => profile.processes.pid.get(row), (row) => profile.processes.nameOf(row as never));
+  const rank = numberOf(args, 'rank', { least: 0, whole: true });
+  if (rank !== undefined) {
+    const ranked = findRows('rank', String(rank), profile.processes.length, (row) => profile.processes.rank.get(row), () => '');
+    processes = processes === null ? ranked : processes.filter((row) => ranked.includes(row));
+  }
+  const thread = textOf(args, 'thread');
+  const threads = thread === undefined ? given.threads
+    : findRows('thread', thread, profile.threads.length, (row) => profile.threads.tid.get(row), (row) => profile.threads.nameOf(row as never));
+  return { ...given, ranges, processes, threads };
+}
+
+/** Rows whose number or whole name is `wanted`, else whose name holds it. */
+function findRows(what: string, wanted: string, length: number, numberAt: (row: number) => number, nameAt: (row: number) => string): number[] {
+  const rows = Array.from({ length }, (_, row) => row);
+  const exact = rows.filter((row) => String(numberAt(row)) === wanted || nameAt(row) === wanted);
+  const found = exact.length > 0 ? exact : rows.filter((row) => nameAt(row).toLowerCase().includes(wanted.toLowerCase()));
+  if (found.length === 0) {
+    const some = [...new Set(rows.map((row) => (nameAt(row) === '' ? String(numberAt(row)) : `${nameAt(row)} (${numberAt(row)})`)))].slice(0, 8);
+    throw new UserError('not-there', `no ${what} "${wanted}" in this profile`, { hint: some.length > 0 ? `There are: ${some.join(', ')}.` : `It tells no ${what}s apart.` });
+  }
+  return found;
+}
+
+function findLane(profile: Profile, wanted: string): Lane {
+  const lanes = profile.lanes;
+  const lane = lanes.find((one) => one.name === wanted) ?? lanes.find((one) => one.kind === wanted && one.rows > 0) ?? lanes.find((one) => one.kind === wanted);
+  if (lane === undefined) {
+    throw new UserError('no-lane', `this profile has no lane "${wanted}"`, { hint: `It has: ${lanes.map((one) => (one.name === one.kind ? one.kind : `${one.kind} (${one.name})`)).join(', ') || 'none'}.` });
+  }
+  return lane;
+}
