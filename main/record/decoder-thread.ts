@@ -5,6 +5,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { ensure } from '#core/errors';
 import { takeDelta } from '#core/model/delta';
 import { wireError } from '#core/protocol/rpc';
+import { writeTables } from './arrow.ts';
 import { exportProfile } from './export.ts';
 import { LiveProfile } from './live-profile.ts';
 import { loadProfile } from './load.ts';
@@ -45,6 +46,10 @@ const calls: Calls = {
   summary: () => summaryOf(profile),
   mix: () => ({ mix: mixOf(profile) }),
   export: async (ask) => await exportProfile(profile, ask),
+  tables: ({ folder }) => {
+    writeTables(profile, folder);
+    return null;
+  },
   tree: ({ folder }) => {
     writeTree(profile, folder);
     return null;

@@ -23,6 +23,11 @@ export interface Launched {
   kill(signal: NodeJS.Signals): void;
 }
 
+/** Whether an argument list is that of a command of ours that still waits for its profilers. */
+export function isWaiting(argv: readonly string[]): boolean {
+  return STOPPED.every((word, i) => argv[i] === word);
+}
+
 /**
  * Starts a command that waits. Throws UserError where it cannot be found (`command-not-found`), is not executable
  * (`command-not-executable`) or its directory is missing (`no-directory`): before anything was started.

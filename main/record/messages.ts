@@ -39,6 +39,8 @@ export interface DecoderCalls {
   export: { ask: ExportAsk; answer: { name: string; type: string; bytes: Uint8Array } };
   /** A folder like a recording's, of a profile that has none (an imported file). */
   tree: { ask: { folder: string }; answer: null };
+  /** The Arrow tables alone, for a recording that a crash left without them. */
+  tables: { ask: { folder: string }; answer: null };
 }
 
 export interface ExportAsk {

@@ -74,6 +74,34 @@ export class OwnMeter {
   }
 }
 
+/** CPU use of the profilers' processes, which are ours: their first look counts all that they have used. Smoothed over about two seconds. */
+export class ProfilerMeter {
+  readonly #ticks = new Map<number, number>();
+  #at = 0;
+  #percent: number | null = null;
+
+  read(pids: Iterable<number>, now: number): number | null {
+    let used = 0;
+    const seen = new Set<number>();
+    for (const pid of pids) {
+      const stat = statOf(pid);
+      if (stat === null) continue;
+      seen.add(pid);
+      used += Math.max(0, stat.ticks - (this.#ticks.get(pid) ?? 0));
+      this.#ticks.set(pid, stat.ticks);
+    }
+    for (const pid of this.#ticks.keys()) if (!seen.has(pid)) this.#ticks.delete(pid);
+    const elapsed = now - this.#at;
+    if (this.#at !== 0 && elapsed > 0) {
+      const percent = (used * NS_PER_TICK / elapsed) * 100;
+      const share = Math.min(1, elapsed / 2e9);
+      this.#percent = this.#percent === null ? percent : this.#percent * (1 - share) + percent * share;
+    }
+    this.#at = now;
+    return this.#percent;
+  }
+}
+
 /** What one sample costs its target, in ns of its CPU time: measured with events switched on and off every half second. */
 const SAMPLE_COST_NS = { dwarf: 27_000, fp: 14_000 } as const;
 /** A py-spy sample without stopping the target: 1 % of it at 100 Hz. */

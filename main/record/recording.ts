@@ -21,7 +21,7 @@ import { launchStopped } from './launch.ts';
 import { checkDisk, commitOf, diskSpace, machineFacts, megabytes } from './machine.ts';
 import { maskArguments, maskEnvironment, maskText } from './mask.ts';
 import type { DecoderEvent, ExportAsk, Mix, Summary } from './messages.ts';
-import { OwnMeter, TargetMeter, targetCost } from './meter.ts';
+import { OwnMeter, ProfilerMeter, TargetMeter, targetCost } from './meter.ts';
 import { ProfilerRun } from './run.ts';
 import { Streams } from './streams.ts';
 import type { TargetFacts } from './target.ts';
@@ -153,6 +153,7 @@ export class Recording {
   readonly #run: ProfilerRun;
   readonly #target: TargetMeter;
   readonly #own = new OwnMeter();
+  readonly #profilers = new ProfilerMeter();
   readonly #notices = new Map<string, Notice>();
   readonly #listeners = new Set<(event: RecordingEvent) => void>();
   readonly #running = new Map<string, Running>();
@@ -461,7 +462,7 @@ export class Recording {
       if (reading.cores !== null) this.#decoder.tell({ t: 'value', track: this.#tracks.cpu, at: now, value: reading.cores });
       this.#decoder.tell({ t: 'value', track: this.#tracks.rss, at: now, value: reading.rss });
     }
-    this.#profilerCpu = this.#run.cost.percent(this.#run.costly, now) ?? this.#profilerCpu;
+    this.#profilerCpu = this.#profilers.read(this.#run.costly, now);
     if (!reading.alive && this.#parts.launched === null && this.#phase === 'recording') void this.#targetEnded();
   }
 

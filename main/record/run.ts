@@ -2,7 +2,6 @@
 import { join } from 'node:path';
 import type { MarkFacts, TrackFacts } from '#core/model/profile';
 import type { Notice, RecordOptions, Target } from '#core/protocol/api';
-import { CpuMeter } from '../processes/cpu.ts';
 import { isAlive, startOf } from '../processes/identity.ts';
 import type { Run, StreamFacts, Terminal, Watched } from '../profilers/profiler.ts';
 import type { DecoderHost } from './decoder-host.ts';
@@ -39,7 +38,6 @@ const TERM_MS = 1000;
 export class ProfilerRun {
   readonly terminals: PtyTerminal[] = [];
   readonly casts: { file: string; title: string }[] = [];
-  readonly cost = new CpuMeter();
   /** Processes of the profilers, for the cost meter. */
   readonly costly = new Set<number>();
   /** Children that a crash of ours would leave behind. */
