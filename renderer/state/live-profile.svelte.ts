@@ -187,6 +187,7 @@ export class LiveProfile {
   }
 }
 
+// eslint-disable-next-line svelte/prefer-svelte-reactivity -- a register; nothing on screen reads it
 const open = new Map<ProfileRef, LiveProfile>();
 
 /** The page's one copy of a profile; the first call begins to pull it. */

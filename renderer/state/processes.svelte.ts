@@ -63,6 +63,7 @@ class Processes {
   }
 
   #remember(rows: readonly ProcessRow[]): void {
+    // eslint-disable-next-line svelte/prefer-svelte-reactivity -- local
     const alive = new Set<string>();
     for (const row of rows) {
       const key = processKey(row);
