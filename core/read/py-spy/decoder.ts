@@ -43,6 +43,11 @@ export interface PySpyOptions {
 /** Gaps up to this length are bridged: the last stack is held. ns. */
 const JOIN_WITHIN = 60e6;
 
+/** A window may end this much after it was told to, ns: py-spy writes its file then. */
+const SLACK = 1e9;
+/** No window is longer, ns; a damaged file could claim anything. */
+const LONGEST = 600e9;
+
 /** Where a process stands between two windows. */
 interface Held {
   /** End of what is covered, ns since time 0. */
@@ -101,6 +106,12 @@ export class PySpyDecoder {
     if (trace.cut) this.#profile.skip('py-spy windows that were cut off');
     if (trace.skipped > 0) this.#profile.skip('py-spy events that do not fit', trace.skipped);
     const zero = window.start - this.#options.zeroAt;
+    // py-spy's clock starts a little before our anchor; what lies beyond the window is no time of it.
+    const limit = Math.min(window.end + SLACK, window.start + LONGEST) - this.#options.zeroAt;
+    if (!(limit > zero)) {
+      this.#profile.skip('py-spy windows without a time');
+      return;
+    }
     const frames = trace.frames.map((frame) => this.#frame(frame));
     const shares = this.#shares(window);
     const before = new Map<number, number>();
@@ -108,7 +119,7 @@ export class PySpyDecoder {
       const held = this.#heldOf(thread.pid);
       if (!before.has(thread.pid)) {
         before.set(thread.pid, held.until);
-        this.#bridge(thread.pid, held, zero + trace.start * 1000, window, shares);
+        this.#bridge(thread.pid, held, Math.min(limit, zero + trace.start * 1000), window, shares);
         held.stacks.clear();
       }
       const known = window.threads.find((row) => row.own === thread.own && row.pid === thread.pid);
@@ -120,12 +131,12 @@ export class PySpyDecoder {
       for (const span of thread.spans) {
         const stack = this.#stack(span.frames, frames);
         const leaf = trace.frames[span.frames[span.frames.length - 1]];
-        this.#fill(Math.max(from, zero + span.start * 1000), zero + span.end * 1000, row, stack, share, knownIdle(leaf), window.idle ?? false);
+        this.#fill(Math.max(from, zero + span.start * 1000), Math.min(limit, zero + span.end * 1000), row, stack, share, knownIdle(leaf), window.idle ?? false);
         last = stack;
       }
       if (last !== NO_STACK) held.stacks.set(row, last);
     }
-    const end = zero + trace.end * 1000;
+    const end = Math.min(limit, zero + trace.end * 1000);
     for (const pid of before.keys()) {
       const held = this.#heldOf(pid);
       held.until = Math.max(held.until, end);

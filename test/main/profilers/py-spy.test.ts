@@ -46,6 +46,16 @@ function leaves(profile: Profile, thread: string): Map<string, number> {
   return sums;
 }
 
+/** Names of the functions that count as own code; the waiting threads' are idle and leave no row. */
+function own(profile: Profile): string[] {
+  const names = new Set<string>();
+  for (let fn = 0; fn < profile.functions.length; fn++) {
+    if (profile.functions.isOwn(fn as never)) names.add(profile.functions.nameOf(fn as never));
+  }
+  for (const idle of ['sleeper', 'waiter']) names.delete(idle);
+  return [...names].sort();
+}
+
 test.skipIf(missing)('windows give the shares of a program that is known', async () => {
   const { pid } = await startTarget(python, [`${programs}known_shares.py`]);
   const run = newRun([pid], { rate: 200 }, { directory: programs.slice(0, -1) });
@@ -60,16 +70,72 @@ test.skipIf(missing)('windows give the shares of a program that is known', async
   const main = leaves(profile, 'MainThread');
   const hot = main.get('hot') ?? 0;
   const warm = main.get('warm') ?? 0;
-  console.log(run.windowStreams[0].windows.length, hot, warm, [...main], profile.skipped, run.terminals[0].text, run.notices, profile.marks.length, run.left());
+  expect((profile.lane('cpu')?.rows ?? 0)).toBeGreaterThan(500);
+  expect(Object.fromEntries(profile.skipped)).toEqual({});
+  expect(run.terminals).toHaveLength(1);
+  expect(run.terminals[0].text).toContain(`looks at process ${pid} 200 times a second`);
+  expect(run.left()).toEqual([]);
+  expect(own(profile)).toEqual(['<module>', 'hot', 'main', 'warm']);
   expect(hot / (hot + warm)).toBeGreaterThan(0.70);
   expect(hot / (hot + warm)).toBeLessThan(0.80);
 });
-test.skipIf(missing)('idle is told from active', async () => {
+
+test.skipIf(missing)('a thread that rests counts for what it works', async () => {
   const { pid } = await startTarget(python, [`${programs}part_idle.py`]);
   const run = newRun([pid], { rate: 100 });
   const running = await pySpy.start(run);
-  await wait(6000);
+  await wait(4000);
+  await running.stop();
+  const main = leaves(decode(run), 'MainThread');
+  // Its stack is `rest` for three quarters of the time: those are not CPU time.
+  expect(main.get('burst') ?? 0).toBeGreaterThan((main.get('rest') ?? 0) * 3);
+  expect(main.get('burst') ?? 0).toBeLessThan(2200);
+});
+
+test.skipIf(missing)('a pause, a resume and the end of the target', async () => {
+  const { pid, child } = await startTarget(python, [`${programs}known_shares.py`]);
+  const run = newRun([pid]);
+  const running = await pySpy.start(run);
+  await running.pause();
+  const paused = run.windowStreams[0].windows.length;
+  expect(paused).toBeGreaterThan(0);
+  await wait(800);
+  expect(run.windowStreams[0].windows.length).toBe(paused);
+  await running.resume();
+  await wait(1300);
+  expect(run.windowStreams[0].windows.length).toBeGreaterThan(paused);
+  child.kill('SIGKILL');
+  expect(await running.done).toEqual({ error: '' });
+  expect(run.left()).toEqual([]);
+});
+
+test.skipIf(missing)('holders of the lock alone', async () => {
+  const { pid } = await startTarget(python, [`${programs}part_idle.py`]);
+  const run = newRun([pid], { pySpy: { idle: false, gil: true, subprocesses: false } });
+  const running = await pySpy.start(run);
+  await wait(2500);
   await running.stop();
   const profile = decode(run);
-  console.log([...leaves(profile, 'MainThread')], [...leaves(profile, 'hashing')], profile.marks.length, profile.skipped);
+  expect(leaves(profile, 'MainThread').get('burst')).toBeGreaterThan(100);
+  // The other thread hashes without the lock.
+  expect(leaves(profile, 'hashing').get('hashing') ?? 0).toBeLessThan(leaves(profile, 'MainThread').get('burst') ?? 0);
+});
+
+test.skipIf(missing)('a shell with Python below it, followed with its children', async () => {
+  const { pid } = await startTarget('bash', ['-c', `${python} ${programs}known_shares.py & wait`]);
+  const run = newRun([pid], { pySpy: { idle: false, gil: false, subprocesses: true } }, { children: true });
+  const running = await pySpy.start(run);
+  await wait(1500);
+  await running.stop();
+  const profile = decode(run);
+  expect(leaves(profile, 'MainThread').get('hot')).toBeGreaterThan(100);
+  const child = profile.processes.pid.get(0);
+  expect(child).not.toBe(pid);
+  process.kill(child, 'SIGKILL');
+});
+
+test.skipIf(missing)('what is no Python is told in one line', async () => {
+  const { pid } = await startTarget('bash', ['-c', 'echo up; exec sleep 20']);
+  await expect(pySpy.start(newRun([pid]))).rejects.toThrow(`Process ${pid} is not a Python process`);
+  expect((await pySpy.check({ kind: 'attach', processes: [{ pid, start: 0 }], children: false }))[0]).toMatchObject({ state: 'no' });
 });
