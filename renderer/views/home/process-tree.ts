@@ -70,7 +70,12 @@ interface Node {
   value: number | string;
 }
 
-/** The shown processes as a tree. A process whose parent is not shown is a root; so is a child of init. */
+const SHELLS = new Set(['sh', 'bash', 'dash', 'zsh', 'fish', 'ksh', 'tcsh', 'csh', 'ash']);
+
+/**
+ * The shown processes as a tree. A process whose parent is not shown is a root; so is a child of init and what a shell
+ * started: how many shells lie between a terminal and a program tells nothing, and would push its name out of the table.
+ */
 function buildTree(rows: readonly ProcessRow[], sort: SortKey): Node[] {
   const nodes = new Map<number, Node>();
   for (const process of rows) nodes.set(process.pid, { process, key: processKey(process), children: [], value: valueOf(process, sort) });
@@ -78,7 +83,7 @@ function buildTree(rows: readonly ProcessRow[], sort: SortKey): Node[] {
   for (const node of nodes.values()) {
     const parent = node.process.ppid <= 2 ? undefined : nodes.get(node.process.ppid);
     // A reused pid could make a ring: a parent is older than its child.
-    if (parent === undefined || parent.process.start > node.process.start) roots.push(node);
+    if (parent === undefined || SHELLS.has(parent.process.name) || parent.process.start > node.process.start) roots.push(node);
     else parent.children.push(node);
   }
   const below = sort === 'cpu' || sort === 'memory' || sort === 'gpuMemory' || sort === 'gpu' || sort === 'threads';

@@ -62,6 +62,11 @@ test('changing numbers move nothing; new rows come in where they belong; asking 
   expect(picture(later, { asked: 'again' }, order)).toBe('b 1002\nd 1004\nc 1003\na 1001');
 });
 
+test('what a shell started stands by itself', () => {
+  const terminal = [row(5, 1, 'tmux: server', 0, { launcher: true }), row(6, 5, 'bash', 0, { launcher: true }), row(7, 6, 'train.py', 90), row(8, 7, 'loader', 5)];
+  expect(picture(terminal)).toBe('train.py 7\n  loader 8\ntmux: server 5\n  bash 6');
+});
+
 test('a reused pid makes no ring', () => {
   expect(picture([row(5, 6, 'a', 1, { start: 1 }), row(6, 5, 'b', 2, { start: 2 })])).toBe('a 5\n  b 6');
 });

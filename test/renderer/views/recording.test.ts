@@ -1,0 +1,109 @@
+import { describe, expect, test } from 'vitest';
+import { FIRST_PICTURE, FIRST_VIEW } from '#core/analyze/view';
+import { NO_STACK, ns } from '#core/model/ids';
+import { Profile } from '#core/model/profile';
+import type { ProfileStatus } from '#core/protocol/api';
+import { convertCommand, fileName, quoted } from '../../../renderer/views/picture/command.ts';
+import { legibleFrom, sizeOf, textSizeOf, unitsOf, unitsOfText, within } from '../../../renderer/views/picture/options.ts';
+import { threadChoices, threadsText } from '../../../renderer/views/recording/threads.ts';
+import { emptiness } from '../../../renderer/views/recording/waiting.ts';
+import { cost, durationText, transformText } from '../../../renderer/views/recording/words.ts';
+import { firstDirection, sorted } from '../../../renderer/views/table/sort.ts';
+
+const STATUS: ProfileStatus = {
+  phase: 'recording', elapsed: 2e9, samples: 0, lost: 0, ownCpu: null, profilerCpu: null, targetCost: null, paused: false, progress: null, notices: [], target: null,
+};
+
+describe('the command line of a picture', () => {
+  test('says what differs from the defaults', () => {
+    const view = { ...FIRST_VIEW, lane: { kind: 'cpu' as const, name: '' }, selection: { ...FIRST_VIEW.selection, ranges: [[31.2e9, 36.84e9]] as const }, search: 'jpeg|jsimd' };
+    expect(convertCommand('run.flamebench', 'slide.png', view, { ...FIRST_PICTURE, title: 'Decoding takes 41 %', theme: 'dark' })).toBe(
+      "flamebench convert run.flamebench -o slide.png --lane cpu --from 31.2 --to 36.84 --search 'jpeg|jsimd' --title 'Decoding takes 41 %' --scale 2 --theme dark",
+    );
+  });
+
+  test('a zoom and threads go as a view', () => {
+    const command = convertCommand('run.flamebench', 'slide.svg', { ...FIRST_VIEW, zoom: [{ name: "it's", file: '', library: '' }] }, FIRST_PICTURE);
+    expect(command).toContain(String.raw`--view '{"zoom":[{"name":"it'\''s"`);
+    expect(command).not.toContain('--scale');
+  });
+
+  test('words are quoted for a shell', () => {
+    expect(quoted('run-1.flamebench')).toBe('run-1.flamebench');
+    expect(quoted('$(rm -r /)')).toBe("'$(rm -r /)'");
+    expect(quoted('')).toBe("''");
+    expect(fileName('Data loading: 41 % / CPU', '.png')).toBe('Data-loading-41-CPU.png');
+    expect(fileName('///', '.png')).toBe('picture.png');
+  });
+});
+
+test('sizes and text of a picture', () => {
+  expect(sizeOf(FIRST_PICTURE)).toBe('16:9');
+  expect(unitsOf('4:3', FIRST_PICTURE)).toEqual({ width: 1440, height: 1080 });
+  expect(sizeOf(unitsOf('free', FIRST_PICTURE))).toBe('free');
+  for (const size of ['M', 'L', 'XL'] as const) expect(textSizeOf(unitsOfText(size))).toBe(size);
+  expect(unitsOfText('M')).toBe(22);
+  expect(within('abc', 400, 8000, 1920)).toBe(1920);
+  expect(within('99999', 400, 8000, 1920)).toBe(8000);
+  expect(legibleFrom(22, 1920)).toBe(8);
+});
+
+describe('an empty picture says why', () => {
+  const facts = { status: STATUS, laneSamples: 0, ranges: null, filtered: false, laneTitle: 'CPU', source: '' };
+
+  test('while nothing has come', () => {
+    expect(emptiness(facts).title).toBe('Waiting for the first samples');
+    expect(emptiness({ ...facts, status: { ...STATUS, phase: 'starting' } }).title).toBe('Waiting for the profiler');
+  });
+
+  test('when it failed: what happened and the one command', () => {
+    const status = { ...STATUS, phase: 'failed' as const, notices: [{ id: 'n', level: 'bad' as const, text: 'perf may not look at this process', command: 'sudo sysctl x=1' }] };
+    expect(emptiness({ ...facts, status })).toMatchObject({ title: 'perf may not look at this process', command: 'sudo sysctl x=1', notice: 'n' });
+  });
+
+  test('when a range or a filter leaves nothing', () => {
+    expect(emptiness({ ...facts, laneSamples: 9, ranges: [[33.1e9, 33.18e9]] })).toMatchObject({ title: 'No CPU samples in 33.100 – 33.180 s', offer: 'whole' });
+    expect(emptiness({ ...facts, laneSamples: 9, filtered: true }).offer).toBe('threads');
+  });
+});
+
+test('threads are chosen busiest first; many of one name together', () => {
+  const profile = new Profile();
+  const process = profile.processes.add({ pid: 7, name: 'train.py' });
+  const lane = profile.lanes[profile.addLane({ kind: 'cpu', unit: 'ns', name: 'cpu-clock' })];
+  const stack = profile.stacks.intern(NO_STACK, profile.frames.source(profile.functions.intern({ name: 'f', kind: 'native' })));
+  const add = (name: string, tid: number, samples: number) => {
+    const thread = profile.threads.add({ process, tid, name });
+    for (let i = 0; i < samples; i++) lane.add({ time: ns(i), thread, stack, weight: 1 });
+  };
+  add('main', 7, 3);
+  add('loader', 8, 5);
+  add('idle', 9, 0);
+  const choices = threadChoices(profile, lane);
+  expect(choices.map((choice) => `${choice.label}: ${choice.note}`)).toEqual(['loader 8: 5', 'main 7: 3']);
+  expect(threadsText(null, choices)).toBe('All 2 threads');
+  expect(threadsText(choices[0].rows, choices)).toBe('loader 8');
+  for (let i = 0; i < 60; i++) add('short', 100 + i, 1);
+  expect(threadChoices(profile, lane)[0]).toMatchObject({ label: '60 × short', note: '60' });
+});
+
+test('the functions table sorts stably', () => {
+  const profile = new Profile();
+  const rows = ['b', 'a', 'c'].map((name, i) => ({
+    fn: profile.functions.intern({ name, kind: 'native', library: 'lib.so' }), self: i === 2 ? 5 : 1, total: 5, selfSamples: 1, samples: 1, boxes: 1,
+  }));
+  const names = (by: 'self' | 'total' | 'name') => sorted(rows, by, firstDirection(by), profile.functions).map((row) => profile.functions.nameOf(row.fn)).join('');
+  expect(names('self')).toBe('cab');
+  expect(names('total')).toBe('abc');
+  expect(names('name')).toBe('abc');
+});
+
+test('words', () => {
+  expect(cost(null)).toBe('measuring');
+  expect(cost(0.2)).toBe('< 1 % of a core');
+  expect(cost(7.4)).toBe('7 % of a core');
+  expect(durationText(42.6e9)).toBe('42.6 s');
+  expect(durationText(192e9)).toBe('3 min 12 s');
+  expect(durationText(3900e9)).toBe('1 h 05 min');
+  expect(transformText({ kind: 'collapse-library', library: 'libc.so.6' })).toBe('Collapsed libc.so.6');
+});
