@@ -63,12 +63,18 @@ function probe(path: string): Promise<PerfTool | NoPerf> {
 }
 
 async function ask(path: string): Promise<PerfTool | NoPerf> {
-  const [version, help] = await Promise.all([runTool(path, ['--version']), runTool(path, ['record', '-h'])]);
+  const version = await runTool(path, ['--version']);
   const number = /perf version (\d+\.\d+(?:\.\d+)?)/.exec(version.stdout)?.[1];
   if (version.code !== 0 || number === undefined) {
     return { found: false, said: (version.stderr + version.stdout).trim().split('\n')[0] ?? '' };
   }
-  return { found: true, path, version: number, features: featuresOf(number, help.stdout + help.stderr) };
+  let features = featuresOf(number, '');
+  if (!features.ping || !features.buildIdMmap) {
+    // An older number may hide newer options: distributions take them over.
+    const help = await runTool(path, ['record', '-h']);
+    features = featuresOf(number, help.stdout + help.stderr);
+  }
+  return { found: true, path, version: number, features };
 }
 
 /** What a perf can do, from its version and the text of `perf record -h`. */
@@ -81,7 +87,7 @@ export function featuresOf(version: string, help: string): PerfFeatures {
   const listed = help.includes('--call-graph');
   const has = (option: string, major: number, minor: number): boolean => (listed ? new RegExp(`(^|[\\s,])--(\\[no-\\])?${option.replace(/^no-/, '(no-)?')}\\b`, 'm').test(help) : at(major, minor));
   return {
-    control: at(5, 10) && has('control', 5, 10),
+    control: has('control', 5, 10) && (at(5, 10) || /fifo:/.test(help)),
     ping: at(5, 12),
     buildIdMmap: has('buildid-mmap', 5, 12),
     noBpfEvent: has('no-bpf-event', 5, 1),

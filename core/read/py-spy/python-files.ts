@@ -1,4 +1,5 @@
 // Which Python source file belongs to whom, told from its path alone.
+import { isOwnFile } from '#core/native/own-code';
 
 export interface PythonFile {
   /** Top package or module: `torch`, `threading`; the first name under the target's directory for own code; '' where unknown. */
@@ -22,7 +23,7 @@ export function pythonFile(file: string, directory: string): PythonFile {
   const standard = STANDARD.exec(file);
   if (standard !== null) return { library: moduleName(standard[1]), own: false };
   const base = directory === '' || directory.endsWith('/') ? directory : `${directory}/`;
-  if (base !== '' && file.startsWith(base)) return { library: moduleName(file.slice(base.length).split('/')[0]), own: true };
+  if (base !== '' && file.startsWith(base)) return { library: moduleName(file.slice(base.length).split('/')[0]), own: isOwnFile(file, directory) };
   // A relative path is relative to where the target was started.
   if (!file.startsWith('/') && file !== '' && directory !== '') return { library: moduleName(file.replace(/^\.\//, '').split('/')[0]), own: true };
   return { library: '', own: false };
