@@ -188,11 +188,10 @@ export class Recording {
     this.#target = new TargetMeter(parts.watched, parts.request.target.kind === 'launch' || parts.request.target.children);
     this.#run = new ProfilerRun({
       target: parts.request.target, options: parts.request.options, watched: parts.watched, directory: parts.facts.directory, folder: this.folder,
-      startedAt: parts.startedAt, streams: this.#streams, decoder: this.#decoder,
+      startedAt: parts.startedAt, terminal: parts.launched?.terminal ?? null, streams: this.#streams, decoder: this.#decoder,
       notice: (notice) => this.notice(notice), unnotice: (id) => this.unnotice(id),
       changed: () => { this.#emit('terminals'); this.#saveSoon(); },
     });
-    if (parts.launched?.terminal) this.#run.terminals.push(parts.launched.terminal);
   }
 
   get title(): string {
@@ -347,7 +346,9 @@ export class Recording {
       this.notice({ id: `ended-${id}`, level: 'bad', text: error, command: '' });
     }
     // The command runs on without profilers; its recording has nothing more to come.
-    if (this.#running.size === 0 && this.#phase === 'recording') void this.stop();
+    if (this.#running.size > 0 || this.#phase !== 'recording') return;
+    if (this.#parts.launched === null && !this.#target.read(this.#run.now()).alive) void this.#targetEnded();
+    else void this.stop();
   }
 
   #launchedEnded(end: { code: number | null; signal: number | null }): void {

@@ -24,6 +24,8 @@ export interface RunOptions {
   readonly directory: string;
   readonly folder: string;
   readonly startedAt: number;
+  /** The launched command's, where it runs in one of ours. */
+  readonly terminal: PtyTerminal | null;
   readonly streams: Streams;
   readonly decoder: DecoderHost;
   readonly notice: (notice: Notice) => void;
@@ -47,7 +49,10 @@ export class ProfilerRun {
 
   constructor(options: RunOptions) {
     this.#options = options;
-    if (options.target.kind === 'launch') this.casts.push({ file: 'terminal.cast', title: options.target.argv[0] });
+    if (options.terminal !== null) {
+      this.casts.push({ file: 'terminal.cast', title: options.terminal.title });
+      this.terminals.push(options.terminal);
+    }
   }
 
   now(): number {
