@@ -1,6 +1,8 @@
 import type { FunctionId } from '#core/model/ids';
 import type { Chunk, Lane } from '#core/model/lane';
 import type { Profile } from '#core/model/profile';
+import type { ChunkSums } from './chunk-sums.ts';
+import { sumsFrom } from './chunk-sums.ts';
 import { UNSEEN } from './nodes.ts';
 import type { Shape } from './shape.ts';
 import { sameFunction, shapeFor } from './shape.ts';
@@ -29,10 +31,9 @@ export class CallTree {
   #selfSamples = new Float64Array(0);
   #totals = new Float64Array(0);
   #totalSamples = new Float64Array(0);
+  /** Revisions that totals and total samples are of. */
   #summed = -1;
-  #childStart = new Int32Array(2);
-  #childList = new Int32Array(0);
-  #linked = '';
+  #summedSamples = -1;
   #threads: Uint8Array | null = null;
   #threadsKnown = -1;
 
@@ -121,8 +122,7 @@ export class CallTree {
 
   /** Weight of the node with its callees'. */
   totalOf(node: number): number {
-    if (this.#summed !== this.#revision) this.#sum();
-    return this.#totals[node];
+    return this.totals()[node];
   }
 
   selfSamples(node: number): number {
@@ -130,13 +130,19 @@ export class CallTree {
   }
 
   samplesOf(node: number): number {
-    if (this.#summed !== this.#revision) this.#sum();
+    if (this.#summedSamples !== this.#revision) {
+      this.#totalSamples = this.#sum(this.#selfSamples, this.#totalSamples);
+      this.#summedSamples = this.#revision;
+    }
     return this.#totalSamples[node];
   }
 
   /** Totals of all nodes; valid until the next update. For loops over the whole tree. */
   totals(): Float64Array {
-    if (this.#summed !== this.#revision) this.#sum();
+    if (this.#summed !== this.#revision) {
+      this.#totals = this.#sum(this.#self, this.#totals);
+      this.#summed = this.#revision;
+    }
     return this.#totals;
   }
 
@@ -152,8 +158,7 @@ export class CallTree {
 
   /** Children in the order in which they were made; -1 gives the roots. Valid until the next update. */
   children(node: number): Int32Array {
-    if (this.#linked !== `${this.#shape.id} ${this.#length}`) this.#link();
-    return this.#childList.subarray(this.#childStart[node + 1], this.#childStart[node + 2]);
+    return this.#shape.nodes.children(node, this.#length);
   }
 
   refOf(node: number): FunctionRef {
@@ -195,38 +200,15 @@ export class CallTree {
   }
 
   // One reverse loop: a child is always met before its parent.
-  #sum(): void {
-    const length = this.#length;
-    if (this.#totals.length < this.#self.length) {
-      this.#totals = new Float64Array(this.#self.length);
-      this.#totalSamples = new Float64Array(this.#self.length);
-    }
-    const totals = this.#totals;
-    const samples = this.#totalSamples;
-    totals.set(this.#self);
-    samples.set(this.#selfSamples);
+  #sum(own: Float64Array<ArrayBuffer>, into: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {
+    const sums = into.length < own.length ? new Float64Array(own.length) : into;
+    sums.set(own);
     const parent = this.parents();
-    for (let node = length - 1; node >= 0; node--) {
+    for (let node = this.#length - 1; node >= 0; node--) {
       const up = parent[node];
-      if (up < 0) continue;
-      totals[up] += totals[node];
-      samples[up] += samples[node];
+      if (up >= 0) sums[up] += sums[node];
     }
-    this.#summed = this.#revision;
-  }
-
-  #link(): void {
-    const length = this.#length;
-    const parent = this.parents();
-    const start = new Int32Array(length + 2);
-    for (let node = 0; node < length; node++) start[parent[node] + 2]++;
-    for (let i = 1; i < length + 2; i++) start[i] += start[i - 1];
-    const list = new Int32Array(length);
-    const next = start.slice();
-    for (let node = 0; node < length; node++) list[next[parent[node] + 1]++] = node;
-    this.#childStart = start;
-    this.#childList = list;
-    this.#linked = `${this.#shape.id} ${length}`;
+    return sums;
   }
 
   #takeRows(): boolean {
@@ -234,16 +216,32 @@ export class CallTree {
     let taken = false;
     this.#threads = this.#threadMask();
     for (; this.#chunk < chunks.length; this.#chunk++, this.#row = 0) {
+      const whole = this.#row === 0 && this.#threads === null ? this.#wholeChunks(this.#chunk) : 0;
+      if (whole > 0) {
+        const sums = sumsFrom(this.lane, this.#chunk, this.#chunk + whole);
+        this.#takeSums(sums);
+        taken = true;
+        this.#chunk += sums.chunks - 1;
+        continue;
+      }
       const chunk = chunks[this.#chunk];
       const to = chunk.rows;
       if (this.#row < to) {
         taken = this.#takeChunk(chunk, this.#row, to) || taken;
         this.#row = to;
       }
-      // The last chunk may grow; and a row may still come to it after a later chunk was begun only if it is the last.
+      // The last chunk may grow.
       if (this.#chunk === chunks.length - 1) break;
     }
     return taken;
+  }
+
+  /** How many chunks from this one on are closed and lie in the selection whole. */
+  #wholeChunks(first: number): number {
+    const chunks = this.lane.chunks;
+    let end = first;
+    while (end < chunks.length - 1 && within(this.selection.ranges, chunks[end].least, chunks[end].greatest) === 'all') end++;
+    return end - first;
   }
 
   /** Sums rows from..to of a chunk; true where a row lay in the selection. */
@@ -263,6 +261,12 @@ export class CallTree {
     const mask = this.#threads;
     const threads = chunk.thread;
     const share = inside === 'some' ? new Share(chunk, this.selection.ranges ?? [], this.lane.intervals) : null;
+    // One range and moments, by far the most often: two comparisons of ticks.
+    const ticks = share?.ticks() ?? null;
+    const first = ticks === null ? 0 : ticks[0];
+    const last = ticks === null ? Infinity : ticks[1];
+    const times = chunk.time;
+    const parts = ticks === null ? share : null;
     let total = 0;
     let samples = 0;
     let outside = 0;
@@ -271,8 +275,10 @@ export class CallTree {
     for (let row = from; row < to; row++) {
       if (mask !== null && (threads[row] < 0 || mask[threads[row]] === 0)) continue;
       let weight = weights === null ? oneWeight : weights[row];
-      if (share !== null) {
-        const part = share.of(row);
+      const tick = times[row];
+      if (tick < first || tick >= last) continue;
+      if (parts !== null) {
+        const part = parts.of(row);
         if (part === 0) continue;
         weight *= part;
       }
@@ -302,6 +308,35 @@ export class CallTree {
     this.#samples += samples;
     this.#outside += outside;
     return taken;
+  }
+
+  #takeSums(sums: ChunkSums): void {
+    const shape = this.#shape;
+    const { stacks, weights, counts } = sums;
+    // First every stack gets its node, so that the loop that adds has nothing else to do.
+    let map = shape.toNode();
+    for (let i = 0; i < stacks.length; i++) if (stacks[i] >= 0 && map[stacks[i]] === UNSEEN) shape.place(stacks[i]);
+    map = shape.toNode();
+    this.#room(shape.nodes.length);
+    const self = this.#self;
+    const selfSamples = this.#selfSamples;
+    let total = 0;
+    let samples = 0;
+    let outside = 0;
+    for (let i = 0; i < stacks.length; i++) {
+      const node = stacks[i] < 0 ? -1 : map[stacks[i]];
+      if (node < 0) {
+        outside += weights[i];
+        continue;
+      }
+      self[node] += weights[i];
+      selfSamples[node] += counts[i];
+      total += weights[i];
+      samples += counts[i];
+    }
+    this.#total += total;
+    this.#samples += samples;
+    this.#outside += outside;
   }
 
   // By thread row: 1 where the selection takes it; null where it takes all.
@@ -355,6 +390,13 @@ class Share {
     const near = ranges.filter(([start, end]) => start <= chunk.greatest && chunk.least < end && end > start);
     this.#starts = Float64Array.from(near, ([start]) => start);
     this.#ends = Float64Array.from(near, ([, end]) => end);
+  }
+
+  /** Where one range decides over moments: the first tick in it and the first after it. Otherwise null. */
+  ticks(): [number, number] | null {
+    if (this.#durations !== null || this.#oneDuration > 0 || this.#starts.length !== 1) return null;
+    // A time is base + ticks * tick; so start <= time is ticks >= (start - base) / tick, rounded up.
+    return [Math.ceil((this.#starts[0] - this.#base) / this.#tick), Math.ceil((this.#ends[0] - this.#base) / this.#tick)];
   }
 
   of(row: number): number {

@@ -15,6 +15,10 @@ export class NodeTable {
   readonly line = new Int32Column(256);
   readonly depth = new Int32Column(256);
   #index = new RowIndex();
+  /** Children by parent + 1: where its part of the list begins. Made for `#linked` nodes. */
+  #childStart = new Int32Array(2);
+  #childList = new Int32Array(0);
+  #linked = 0;
 
   get length(): number {
     return this.parent.length;
@@ -38,6 +42,31 @@ export class NodeTable {
         return row;
       }
     }
+  }
+
+  /** Children of a node (ROOT gives the roots) among the first `length` nodes, in the order in which they were made. */
+  children(node: number, length: number): Int32Array {
+    if (this.#linked !== this.length) this.#link();
+    const start = this.#childStart[node + 1];
+    let end = this.#childStart[node + 2];
+    // Another tree of the same shape has made nodes that the asking one does not know yet: they are the last.
+    while (end > start && this.#childList[end - 1] >= length) end--;
+    return this.#childList.subarray(start, end);
+  }
+
+  // A counting sort by parent, which keeps the order of numbers.
+  #link(): void {
+    const length = this.length;
+    const parent = this.parent.view();
+    const start = new Int32Array(length + 2);
+    for (let node = 0; node < length; node++) start[parent[node] + 2]++;
+    for (let i = 1; i < length + 2; i++) start[i] += start[i - 1];
+    const list = new Int32Array(length);
+    const next = start.slice();
+    for (let node = 0; node < length; node++) list[next[parent[node] + 1]++] = node;
+    this.#childStart = start;
+    this.#childList = list;
+    this.#linked = length;
   }
 }
 

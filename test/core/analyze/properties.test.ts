@@ -55,6 +55,29 @@ describe('a call tree', () => {
     }));
   });
 
+  test('over many chunks a range is the tree of the rows in it, and rows added later count', () => {
+    // Rows seconds apart fall into chunks of their own, which are summed in blocks. No row lies at the end of a range: chunks
+    // whose rows lie far apart round their times.
+    const far = (from: readonly Row[]): Row[] => from.map((r) => ({ ...r, time: r.time * 3e9 + 1e9 }));
+    fc.assert(fc.property(fc.array(row, { minLength: 20, maxLength: 120 }), transforms, fc.boolean(), fc.integer({ min: 0, max: 80 }), fc.integer({ min: 1, max: 100 }), fc.nat(119),
+      (near, steps, inverted, start, length, at) => {
+        const from = far(near);
+        const range: [number, number] = [start * 3e9, (start + length) * 3e9];
+        const kept = from.filter((r) => r.time >= range[0] && r.time < range[1]);
+        const expected = treeText(built(kept, { transforms: steps }, inverted));
+        const data = stacks(text(from.slice(0, at)));
+        const tree = new CallTree(data.profile, data.lane, { ...EVERYTHING, ranges: [range], transforms: steps }, inverted);
+        if (at < from.length) addStacks(data, text(from.slice(at)));
+        tree.update();
+        expect(treeText(tree)).toBe(expected);
+        // Again, from sums that are known by now.
+        const again = new CallTree(data.profile, data.lane, { ...EVERYTHING, ranges: [range], transforms: steps }, inverted);
+        expect(treeText(again)).toBe(expected);
+        expect([again.samples, again.total]).toEqual([tree.samples, tree.total]);
+        expect(new CallTree(data.profile, data.lane, EVERYTHING, inverted).total).toBe(from.reduce((sum, r) => sum + r.weight, 0));
+      }));
+  });
+
   test('threads are the tree of their rows', () => {
     fc.assert(fc.property(rows, (from) => {
       const { profile, lane } = stacks(text(from));

@@ -32,7 +32,7 @@ async function colours(image: Buffer): Promise<Map<string, number>> {
 
 describe('a picture', () => {
   test('has the size that was asked for, at every scale', async () => {
-    for (const [scale, width, height] of [[1, 1920, 1080], [2, 1920, 1080], [4, 1920, 1080], [1, 1440, 1080], [3, 901, 601]]) {
+    for (const [scale, width, height] of [[1, 1920, 1080], [2, 1920, 1080], [4, 960, 540], [1, 1440, 1080], [3, 901, 601]]) {
       const { width: w, height: h, format } = await sharp(await png({ scale, width, height })).metadata();
       expect([format, w, h]).toEqual(['png', width * scale, height * scale]);
     }

@@ -1,0 +1,71 @@
+// Rows of whole chunks summed by stack, in blocks of 1, 2, 4, 8 ... chunks: a range over millions of rows then costs a few
+// sums and the rows of the two chunks at its edges, which is what lets a range be dragged.
+import type { Chunk, Lane } from '#core/model/lane';
+
+/** What some rows come to, by stack: a few thousand entries instead of 65,536 rows. */
+export interface ChunkSums {
+  /** Chunks that they stand for. */
+  readonly chunks: number;
+  /** Stack rows, -1 for rows without a stack. */
+  readonly stacks: Int32Array;
+  readonly weights: Float64Array;
+  readonly counts: Float64Array;
+}
+
+/** By lane, by level, by number of the block: sums of 2^level chunks. Closed chunks never change, so neither do these. */
+const known = new WeakMap<Lane, ChunkSums[][]>();
+
+/** Sums of the largest block that begins at chunk `first` and ends before `end`; `end` is at most the number of closed chunks. */
+export function sumsFrom(lane: Lane, first: number, end: number): ChunkSums {
+  let level = 0;
+  while (first % 2 ** (level + 1) === 0 && first + 2 ** (level + 1) <= end) level++;
+  return block(lane, level, first / 2 ** level);
+}
+
+function block(lane: Lane, level: number, index: number): ChunkSums {
+  let levels = known.get(lane);
+  if (levels === undefined) known.set(lane, (levels = []));
+  const blocks = (levels[level] ??= []);
+  return (blocks[index] ??= level === 0 ? summed(lane.chunks[index]) : merged(block(lane, level - 1, index * 2), block(lane, level - 1, index * 2 + 1)));
+}
+
+// By stack + 1: its entry + 1 in the sums that are being made. Cleared after each by its own stacks.
+let entryOf = new Int32Array(1024);
+
+function summed(chunk: Chunk): ChunkSums {
+  const { rows, stack, weight, count } = chunk;
+  return gather(1, rows, (row) => stack[row], (row) => weight.get(row), (row) => count.get(row));
+}
+
+function merged(a: ChunkSums, b: ChunkSums): ChunkSums {
+  const half = a.stacks.length;
+  return gather(
+    a.chunks + b.chunks, half + b.stacks.length,
+    (i) => (i < half ? a.stacks[i] : b.stacks[i - half]), (i) => (i < half ? a.weights[i] : b.weights[i - half]), (i) => (i < half ? a.counts[i] : b.counts[i - half]),
+  );
+}
+
+function gather(chunks: number, length: number, stackOf: (i: number) => number, weightOf: (i: number) => number, countOf: (i: number) => number): ChunkSums {
+  const stacks = new Int32Array(length);
+  const weights = new Float64Array(length);
+  const counts = new Float64Array(length);
+  let entries = 0;
+  for (let i = 0; i < length; i++) {
+    const key = stackOf(i) + 1;
+    if (key >= entryOf.length) {
+      const more = new Int32Array(Math.max(key + 1, entryOf.length * 2));
+      more.set(entryOf);
+      entryOf = more;
+    }
+    let entry = entryOf[key] - 1;
+    if (entry < 0) {
+      entry = entries++;
+      entryOf[key] = entry + 1;
+      stacks[entry] = key - 1;
+    }
+    weights[entry] += weightOf(i);
+    counts[entry] += countOf(i);
+  }
+  for (let entry = 0; entry < entries; entry++) entryOf[stacks[entry] + 1] = 0;
+  return { chunks, stacks: stacks.slice(0, entries), weights: weights.slice(0, entries), counts: counts.slice(0, entries) };
+}
