@@ -33,7 +33,8 @@ export async function info(args: Arguments, io: CliIo): Promise<number> {
     ...facts.notes.map((note): [string, string] => ['note', note]),
     ...skipped.map(({ what, count }): [string, string] => ['skipped', `${formatCount(count)} ${what}`]),
   ];
-  for (const [what, text] of lines) if (text !== '') await print(io.stdout, `${what.padEnd(10)} ${text}\n`);
+  // What a recording says of itself must not write into the terminal.
+  for (const [what, text] of lines) if (text !== '') await print(io.stdout, `${what.padEnd(10)} ${text.replace(/[\x00-\x1f\x7f-\x9f]+/g, ' ').trim()}\n`);
   return 0;
 }
 

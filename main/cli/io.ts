@@ -13,6 +13,17 @@ export interface CliIo {
   readonly columns: number;
 }
 
+/** The streams of this process. A closed pipe is met where it is written to: without a listener it would end us with a trace. */
+export function processIo(): CliIo {
+  process.stdout.on('error', () => undefined);
+  process.stderr.on('error', () => undefined);
+  return {
+    stdin: process.stdin, stdout: process.stdout, stderr: process.stderr,
+    stdinIsTTY: process.stdin.isTTY === true, stdoutIsTTY: process.stdout.isTTY === true, stderrIsTTY: process.stderr.isTTY === true,
+    columns: process.stderr.columns ?? 80,
+  };
+}
+
 /** Wrong usage: exit code 2 and one line that names the command's help. */
 export class UsageError extends Error {
   constructor(message: string) {

@@ -15,6 +15,9 @@ import { checkView, viewOf } from './select.ts';
 
 const USUAL_LIMIT = 30;
 
+/** A name with control characters would write into the terminal. */
+const clean = (text: string) => text.replace(/[\x00-\x1f\x7f-\x9f]+/g, ' ');
+
 /** Functions by self or total. Percentages are of the selection's total. */
 export async function top(args: Arguments, io: CliIo): Promise<number> {
   if (args.positionals.length !== 1) throw new UsageError('one FILE is wanted. Usage: flamebench top FILE');
@@ -51,7 +54,7 @@ export async function top(args: Arguments, io: CliIo): Promise<number> {
     await print(io.stdout, `${lane.kind} (${lane.name}): ${formatWeight(tree.total, lane.unit)}, ${formatSamples(tree.samples)}\n\n`);
     await print(io.stdout, table(['SELF', '', 'TOTAL', '', 'FUNCTION', 'WHERE'], shown.map((row) => [
       formatPercent(tree.total > 0 ? row.self / tree.total : 0), formatWeight(row.self, lane.unit),
-      formatPercent(tree.total > 0 ? row.total / tree.total : 0), formatWeight(row.total, lane.unit), functions.nameOf(row.fn), where(row.fn),
+      formatPercent(tree.total > 0 ? row.total / tree.total : 0), formatWeight(row.total, lane.unit), clean(functions.nameOf(row.fn)), clean(where(row.fn)),
     ]), [0, 1, 2, 3]));
     if (shown.length < rows.length) await print(io.stdout, `\n${rows.length - shown.length} more functions (--limit ${rows.length} shows all)\n`);
   }
