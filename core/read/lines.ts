@@ -25,7 +25,7 @@ export class LineSplitter {
   #overlong = false;
   #encoding: Encoding = 'unknown';
   #start: number[] = [];
-  #decoder: TextDecoder | null = null;
+  #decoder: InstanceType<typeof TextDecoder> | null = null;
   #encoder = new TextEncoder();
 
   constructor(onLine: OnLine, maxLength = 1_000_000) {

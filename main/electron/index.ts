@@ -2,7 +2,8 @@
 import { BrowserWindow, app, dialog } from 'electron';
 import { messageOf } from '#core/errors';
 import { Workbench } from '../app/workbench.ts';
-import { COMMAND_NAMES } from '../cli/commands.ts';
+import { COMMANDS } from '../cli/commands.ts';
+import { processIo } from '../cli/io.ts';
 import { setMenu } from './menu.ts';
 import { declareScheme, servePage } from './page.ts';
 import { listenForPages, openWindow } from './window.ts';
@@ -10,9 +11,9 @@ import { listenForPages, openWindow } from './window.ts';
 // In a package argv is [program, ...]; in a checkout Electron gets the folder first.
 const argv = process.argv.slice(app.isPackaged ? 1 : 2).filter((word) => !word.startsWith('--inspect'));
 
-if (COMMAND_NAMES.has(argv[0] ?? '')) {
+if (argv[0] === '--version' || argv[0] === '--help' || COMMANDS.some((command) => command.name !== '' && command.name === argv[0])) {
   // `Flamebench.AppImage record ...`: the command line without a window.
-  void import('../cli/main.ts').then(async ({ cli, processIo }) => app.exit(await cli(argv, processIo())));
+  void import('../cli/main.ts').then(async ({ cli }) => app.exit(await cli(argv, processIo())));
 } else if (!app.requestSingleInstanceLock({ files: argv })) {
   app.quit();
 } else {

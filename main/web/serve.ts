@@ -77,15 +77,17 @@ export async function serveDetached(options: { port: number | null; files: reado
   mkdirSync(dirname(log), { recursive: true, mode: 0o700 });
   const argv = [options.script, 'serve', '--json', ...(options.port === null ? [] : ['--port', String(options.port)]), ...options.files.map((path) => resolve(path))];
   const child = spawn(process.execPath, argv, { detached: true, stdio: ['ignore', 'pipe', openSync(log, 'w', 0o600)] });
+  const { stdout } = child;
+  if (stdout === null) throw new UserError('serve', 'the server could not be started');
   return await new Promise((ready, fail) => {
     let text = '';
-    child.stdout.setEncoding('utf8');
-    child.stdout.on('data', (chunk: string) => {
+    stdout.setEncoding('utf8');
+    stdout.on('data', (chunk: string) => {
       text += chunk;
       const [line, rest] = text.split('\n', 2);
       if (rest === undefined) return;
       const { url, pid } = JSON.parse(line) as { url: string; pid: number };
-      child.stdout.destroy();
+      stdout.destroy();
       child.unref();
       ready({ url, pid });
     });
