@@ -8,7 +8,7 @@ import type { FileView } from './file-view.ts';
 export const BX = 3, BP = 6, SP = 7, RA = 16;
 export const REGISTER_COUNT = 17;
 const STATE_LIMIT = 64;
-const FDE_LIMIT = 1 << 24;
+const FDE_LIMIT = 1 << 20;
 /** A file without a search table gets one of ours, up to this many functions. */
 const SCAN_LIMIT = 2_000_000;
 
