@@ -60,8 +60,8 @@ export interface PerfStats {
   switchSamples: number;
   /** Rows outside of [from, until). */
   cut: number;
-  /** Records by type. */
-  readonly types: Map<number, number>;
+  /** Records by type; the last entry counts all types that are not known. */
+  readonly types: Float64Array;
   readonly events: EventTotals[];
   readonly stacks: StackStats;
 }
@@ -102,6 +102,7 @@ export class PerfDecoder implements ChunkDecoder, Turn {
   #from = -Infinity;
   #until = Infinity;
   #nextSweep = 0;
+  #sinceSweep = 0;
   #lastRoundMs = 0;
   #lastTimesMs = 0;
   #skipped = new Map<string, number>();
@@ -116,7 +117,7 @@ export class PerfDecoder implements ChunkDecoder, Turn {
     this.#tasks = new TaskReader(this.shared, this.header);
     this.#lost = new Lost();
     this.stats = {
-      records: 0, samples: 0, lost: 0, skippedRecords: 0, bytes: 0, rounds: 0, switchSamples: 0, cut: 0, types: new Map(),
+      records: 0, samples: 0, lost: 0, skippedRecords: 0, bytes: 0, rounds: 0, switchSamples: 0, cut: 0, types: new Float64Array(LAST_TOOL_RECORD + 2),
       events: this.#samples.totals, stacks: this.#samples.stacks.stats,
     };
     this.#outer = new Framer(this.#arrive);
@@ -170,6 +171,7 @@ export class PerfDecoder implements ChunkDecoder, Turn {
     this.ended = true;
     const cut = this.#outer.waiting + (this.#inner?.waiting ?? 0);
     if (cut > 0) this.#skip('bytes of a perf record that was cut off at the end', cut);
+    if (this.#outer.missing > 0) this.#skip('payloads of perf records that were cut off at the end', 1);
     const broken = this.#outer.broken + (this.#inner?.broken ?? 0);
     if (broken > 0) this.#skip('bytes behind a perf record of an impossible size', broken);
     if (!this.shared.decoders.some((one) => !one.ended)) this.#finishThreads();
@@ -197,7 +199,7 @@ export class PerfDecoder implements ChunkDecoder, Turn {
     const view = block.view;
     const type = view.getUint32(at, true);
     this.stats.records++;
-    this.stats.types.set(type, (this.stats.types.get(type) ?? 0) + 1);
+    this.stats.types[type <= LAST_TOOL_RECORD ? type : LAST_TOOL_RECORD + 1]++;
     if (type < RECORD.HEADER_ATTR) {
       this.#arriveKernel(block, at, size, type);
       return 0;
@@ -322,8 +324,10 @@ export class PerfDecoder implements ChunkDecoder, Turn {
       time = scaled - this.#zero;
       if (time > this.#newest) this.#newest = time;
       if (time > this.reached) this.reached = time;
-      if (time >= this.#nextSweep) {
+      // Never more often than there are threads, so that no stream of far-apart times makes it the main work.
+      if (++this.#sinceSweep >= this.shared.threads.size && time >= this.#nextSweep) {
         this.#nextSweep = time + 1e9;
+        this.#sinceSweep = 0;
         this.shared.sweep(time);
       }
     }

@@ -36,6 +36,11 @@ export class Framer {
     return this.#filled - this.#from;
   }
 
+  /** Bytes of a payload that have not come yet. */
+  get missing(): number {
+    return this.#skip;
+  }
+
   push(chunk: Uint8Array): void {
     let at = 0;
     while (at < chunk.length) {

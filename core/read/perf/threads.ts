@@ -74,7 +74,7 @@ export class PerfShared {
   #lanes = new Map<string, Lane>();
   #generations = new Map<string, number>();
   #changed: PerfThread[] = [];
-  #leaving: Leaving[] = [];
+  #leaving = new Map<number, Leaving>();
   #tooShort: StackId = NO_STACK;
 
   constructor(profile: Profile, options: { sources: NativeSources; directory: string }) {
@@ -143,7 +143,8 @@ export class PerfShared {
       this.#addThread(this.process(pid, parent), tid, this.threads.get(parentTid)?.name ?? `:${tid}`);
       return;
     }
-    this.#leave(Infinity, tid);
+    const left = this.#leaving.get(tid);
+    if (left !== undefined) this.#leave(left);
     const name = this.threads.get(parentTid)?.name ?? `:${tid}`;
     const before = this.threads.get(tid);
     if (before !== undefined) this.finish(before, time);
@@ -163,7 +164,7 @@ export class PerfShared {
   exit(pid: number, tid: number, time: number): void {
     const thread = this.threads.get(tid);
     if (thread !== undefined && thread.process.pid === pid) this.finish(thread, time);
-    this.#leaving.push({ pid, tid, process: pid === tid, time });
+    this.#leaving.set(tid, { pid, tid, process: pid === tid, time });
   }
 
   /** Ends a thread's clock; what no sample took becomes a row. */
@@ -191,7 +192,7 @@ export class PerfShared {
       if (clock === null || clock.pending <= 0 || clock.state === 'running' || now - clock.since < 1e9) continue;
       this.restOf(thread, clock.since);
     }
-    this.#leave(now - 1e9, -1);
+    for (const left of this.#leaving.values()) if (left.time <= now - 1e9) this.#leave(left);
   }
 
   change(thread: PerfThread): void {
@@ -210,18 +211,10 @@ export class PerfShared {
     this.#changed.length = 0;
   }
 
-  #leave(before: number, tid: number): void {
-    if (this.#leaving.length === 0) return;
-    const stay: Leaving[] = [];
-    for (const gone of this.#leaving) {
-      if (gone.time > before || (tid >= 0 && gone.tid !== tid)) {
-        stay.push(gone);
-        continue;
-      }
-      this.unwinder.forget(gone.tid);
-      if (gone.process) this.spaces.exit(gone.pid);
-    }
-    this.#leaving = stay;
+  #leave(left: Leaving): void {
+    this.#leaving.delete(left.tid);
+    this.unwinder.forget(left.tid);
+    if (left.process) this.spaces.exit(left.pid);
   }
 
   #tooShortStack(): StackId {

@@ -19,7 +19,7 @@ export const OTHERS = `${root}../shared/data/others/perf-data`;
 
 /** A recording of ours, or what `perf script` printed of it. */
 export function fixture(name: string): Uint8Array {
-  return gunzipSync(readFileSync(`${FIXTURES}/${name}.gz`));
+  return new Uint8Array(gunzipSync(readFileSync(`${FIXTURES}/${name}.gz`)));
 }
 
 export function scriptOf(name: string): RefSample[] {
