@@ -61,7 +61,9 @@ export function defaultTitle(profile: Profile, tree: CallTree): string {
   const title = shortTitle(profile);
   const before = title === '' ? '' : `${title}: `;
   const named = functionsTable(tree)
-    .filter((row) => !['unknown', 'marker'].includes(profile.functions.kindOf(row.fn)) && row.self > 0)
+    .filter((row) => row.self > 0 && !['unknown', 'marker'].includes(profile.functions.kindOf(row.fn)))
+    // `[libc.so.6]` and an address are places without a name.
+    .filter((row) => !/^(\[|0x[\da-f]+$)/.test(profile.functions.nameOf(row.fn)))
     .sort((a, b) => b.self - a.self || a.fn - b.fn)[0];
   if (named === undefined || !(tree.total > 0)) return `${before}where ${laneQuantity(tree.lane)} goes`;
   const name = lastPart(displayName(profile.functions, named.fn));
@@ -70,15 +72,16 @@ export function defaultTitle(profile: Profile, tree: CallTree): string {
 
 /**
  * A subtitle when none was written: what ran where, and how wide is what. `fits` says whether a text has room; the command
- * is what is shortened, never the sentence about the width.
+ * is what is shortened, never the sentence about the width. `given` says whether a title of the user's, and a caption, stand beside it.
  */
-export function defaultSubtitle(profile: Profile, tree: CallTree, zoom: number, withCaption: boolean, fits: (text: string) => boolean): string {
+export function defaultSubtitle(profile: Profile, tree: CallTree, zoom: number, given: { readonly title: boolean; readonly caption: boolean }, fits: (text: string) => boolean): string {
   const { command, host, startedAt } = profile.info;
   const width = widthSentence(profile, tree, zoom);
-  const facts = withCaption ? '' : [formatSamples(tree.samples), formatDate(startedAt)].filter((part) => part !== '').join(', ');
-  const where = host === '' || withCaption ? '' : ` on ${host}`;
+  const facts = given.caption ? '' : [formatSamples(tree.samples), formatDate(startedAt)].filter((part) => part !== '').join(', ');
+  const where = host === '' || given.caption ? '' : ` on ${host}`;
   const sentences = (ran: string, last: string): string => `${[ran === '' ? '' : ran + where, width, last].filter((part) => part !== '').join('. ')}.`;
-  const short = shortTitle(profile);
+  // A title of ours begins with the recording's.
+  const short = command === '' && !given.title ? '' : shortTitle(profile);
   const commands = command === '' ? [short] : [command, cut(command, 60), cut(command, 40), short];
   for (const last of [facts, '']) {
     for (const ran of commands) if (fits(sentences(ran, last))) return sentences(ran, last);

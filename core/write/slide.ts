@@ -110,7 +110,7 @@ export function slideSvg(profile: Profile, view: ViewValue, picture: PictureOpti
   if (colours.ground !== null) drawing.rect(0, 0, picture.width, picture.height, colours.ground);
 
   const room = places.right - places.margin;
-  const subtitle = picture.subtitle || defaultSubtitle(profile, tree, zoom, picture.caption, (line) => textWidth(line, TEXT) <= room);
+  const subtitle = picture.subtitle || defaultSubtitle(profile, tree, zoom, { title: picture.title !== '', caption: picture.caption }, (line) => textWidth(line, TEXT) <= room);
   drawTitle(drawing, places, colours, title, subtitle, room);
 
   const text = Math.max(TEXT, picture.text);
