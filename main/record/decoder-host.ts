@@ -8,7 +8,12 @@ const ENDING = extname(import.meta.url);
 
 /** Starts a thread of this folder. Its arguments never reach it: a worker would inherit options of the process. */
 export function startThread(name: 'decoder-thread' | 'reader-thread', data: unknown): Worker {
-  return new Worker(new URL(`./${name}${ENDING}`, import.meta.url), { workerData: data, argv: [], execArgv: [], stdout: false, stderr: false });
+  return new Worker(new URL(`./${name}${ENDING}`, import.meta.url), {
+    workerData: data, argv: [], execArgv: [],
+    // A socket takes over the reader's descriptors and closes them itself: Node would close the same numbers again at the
+    // thread's end, when they may be another file's.
+    trackUnmanagedFds: name !== 'reader-thread',
+  });
 }
 
 /** The main process's end of a decoder thread. */

@@ -17,12 +17,17 @@ import { mixOf, summaryOf } from './summary.ts';
 const SLICE_MS = 12;
 const DELTA_MS = 200;
 const IDLE_MS = 50;
+/** How often it is said that decoding is behind. */
+const BEHIND_MS = 500;
 const SPILL_PIECE = 256 * 1024;
 
 interface Stream {
   readonly facts: StreamFacts;
   readonly decoder: StreamDecoder;
   spillAt: number;
+  /** Where the spill file ends, as far as is known. */
+  spillTo: number;
+  toldAt: number;
   spillFile: number;
   done: boolean;
   error: string;
@@ -58,6 +63,8 @@ export class LiveProfile {
     this.#reader = port;
     port.on('message', (message: Handover) => {
       this.#queue.push(message);
+      const stream = this.#streams.get(message.stream);
+      if (message.t === 'spill' && stream !== undefined) stream.spillTo = message.to;
       this.#wake();
     });
   }
@@ -68,7 +75,7 @@ export class LiveProfile {
       onFinishedInit: () => this.#emit({ t: 'finishedInit', stream: facts.id }),
       onLost: (count) => this.#emit({ t: 'lost', stream: facts.id, count }),
     });
-    this.#streams.set(facts.id, { facts, decoder, spillAt: 0, spillFile: -1, done: false, error: '' });
+    this.#streams.set(facts.id, { facts, decoder, spillAt: 0, spillTo: 0, toldAt: 0, spillFile: -1, done: false, error: '' });
   }
 
   /** `at` is monotonic ns, as all times that come from outside this thread. */
@@ -141,6 +148,7 @@ export class LiveProfile {
           closeSync(stream.spillFile);
           stream.spillFile = -1;
           stream.spillAt = 0;
+          stream.spillTo = 0;
           this.#emit({ t: 'behind', stream: stream.facts.id, bytes: 0 });
         }
         this.#decode(stream, () => stream.decoder.push(message.bytes));
@@ -166,10 +174,11 @@ export class LiveProfile {
     this.#decode(stream, () => stream.decoder.push(piece.subarray(0, got)));
     stream.spillAt += got;
     const whole = got === 0 || stream.spillAt >= to;
-    if (whole) {
-      this.#emit({ t: 'behind', stream: stream.facts.id, bytes: to });
-      this.#credit(stream, 0);
+    if (performance.now() - stream.toldAt > BEHIND_MS) {
+      stream.toldAt = performance.now();
+      this.#emit({ t: 'behind', stream: stream.facts.id, bytes: stream.spillTo - stream.spillAt });
     }
+    if (whole) this.#credit(stream, 0);
     return whole;
   }
 

@@ -1,7 +1,8 @@
 // A recording is shown, kept and sent. Values that look like secrets never enter it: they are masked before anything is written.
 
 const MASK = '***';
-const NAME = /pass(word|wd|phrase)?$|passw|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|credential|bearer|auth(?!or)|cookie|session[-_]?(id|key)|signature|\bpat$|\bpwd$|(^|_)key$/i;
+// `tokenizer` and `max-tokens` are no secrets, `author` is none either.
+const NAME = /pass(word|wd|phrase)?$|passw|secret|token$|token[-_](?!iz)|api[-_]?key|access[-_]?key|private[-_]?key|credential|bearer|auth(?!or)|cookie|session[-_]?(id|key)|signature|\bpat$|\bpwd$|(^|_)key$/i;
 // Keys whose form gives them away: AWS, GitHub, GitLab, Hugging Face, OpenAI and the like, Slack, Google, JWT, PEM.
 const VALUE = /\b(AKIA[0-9A-Z]{12,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|hf_[A-Za-z0-9]{16,}|sk-[\w-]{16,}|xox[abprs]-[\w-]{10,}|AIza[\w-]{30,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*/g;
 const USERINFO = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@]*):[^\s/@]+@/gi;

@@ -14,8 +14,6 @@ import type { Credit, FromReader, Handover, ToReader } from './messages.ts';
 import { RawStream } from './raw-stream.ts';
 import { encodeWindow } from './windows.ts';
 
-const CREDIT = 8 * 1024 * 1024;
-
 interface Stream {
   readonly id: string;
   readonly raw: RawStream;
@@ -29,7 +27,8 @@ interface Stream {
   ended: boolean;
 }
 
-const { folder } = workerData as { folder: string };
+/** `credit`: bytes that may be on their way to the decoder. */
+const { folder, credit: CREDIT } = workerData as { folder: string; credit: number };
 ensure(parentPort !== null, 'the reader runs in a thread');
 const main: MessagePort = parentPort;
 const streams = new Map<string, Stream>();
@@ -43,7 +42,7 @@ main.on('message', (message: ToReader) => {
   switch (message.t) {
     case 'port':
       decoder = message.port;
-      decoder.on('message', credit);
+      decoder.on('message', taken);
       return;
     case 'fifo': return openFifo(message.stream, message.path, message.spill);
     case 'window': return takeWindow(message);
@@ -125,7 +124,7 @@ function takeWindow(message: Extract<ToReader, { t: 'window' }>): void {
   hand({ t: 'window', stream: stream.id, window: message.window, bytes: message.bytes });
 }
 
-function credit(given: Credit): void {
+function taken(given: Credit): void {
   const stream = streams.get(given.stream);
   if (stream === undefined) return;
   stream.outstanding -= given.bytes;

@@ -35,6 +35,8 @@ const DISK_MS = 1000;
 const STAND_MS = 120_000;
 /** How long profilers have to end by themselves once the target has. */
 const AFTER_TARGET_MS = 2000;
+/** Bytes behind that are said: a fraction of a second of a busy stream. */
+const NOTEWORTHY = 16_000_000;
 /** How long a profiler's stop may take before its processes are killed. */
 const STOP_MS = 8000;
 
@@ -439,8 +441,8 @@ export class Recording {
         return;
       case 'behind':
         this.#behind = event.bytes;
-        if (event.bytes > 0) this.notice({ id: 'behind', level: 'warn', text: `The picture is behind: ${megabytes(event.bytes)} wait on disk to be decoded. Nothing is lost.`, command: '' });
-        else this.unnotice('behind');
+        if (event.bytes > NOTEWORTHY) this.notice({ id: 'behind', level: 'warn', text: `The picture is behind: ${megabytes(event.bytes)} wait on disk to be decoded. Nothing is lost.`, command: '' });
+        else if (event.bytes === 0) this.unnotice('behind');
         return;
       case 'diskFailed':
         this.#diskFailed(event.message);

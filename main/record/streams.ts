@@ -13,6 +13,9 @@ import type { FromReader, ToReader } from './messages.ts';
 /** How long a FIFO's last writer may take to go, once it is over. */
 const LAST_WRITER_MS = 1500;
 
+/** Bytes that may be on their way to the decoder before the rest waits on disk. */
+const CREDIT = 8 * 1024 * 1024;
+
 interface Open {
   readonly facts: StreamFacts;
   readonly fifo: string;
@@ -31,11 +34,11 @@ export class Streams {
   #closed: ((bytes: number) => void) | null = null;
   #dead = '';
 
-  constructor(options: { decoder: DecoderHost; folder: string; scratch: string; onDiskFailed: (message: string) => void }) {
+  constructor(options: { decoder: DecoderHost; folder: string; scratch: string; onDiskFailed: (message: string) => void; credit?: number }) {
     this.#decoder = options.decoder;
     this.#scratch = options.scratch;
     this.#onDiskFailed = options.onDiskFailed;
-    this.#reader = startThread('reader-thread', { folder: join(options.folder, 'streams') });
+    this.#reader = startThread('reader-thread', { folder: join(options.folder, 'streams'), credit: options.credit ?? CREDIT });
     this.#reader.on('message', (message: FromReader) => this.#hear(message));
     this.#reader.on('error', (error) => this.#die(messageOf(error)));
     this.#reader.on('exit', () => this.#die('the reader thread ended'));

@@ -1,0 +1,18 @@
+import { expect, test } from 'vitest';
+import { maskArguments, maskEnvironment, maskText } from '../../../main/record/mask.ts';
+
+test('arguments that look like secrets are masked, others are not', () => {
+  const argv = [
+    'train.py', '--token', 'abc', '--api-key=def', '--lr', '0.1', '--tokenizer', 'bpe', 'WANDB_API_KEY=ghi', '--password', '-x', '--author', 'me',
+    'postgres://joe:pw@db/x', 'hf_abcdefghijklmnopqrstuv', '-H', 'Authorization: Bearer jkl', '--max-tokens', '4096',
+  ];
+  expect(maskArguments(argv).join(' ')).toBe(
+    'train.py --token *** --api-key=*** --lr 0.1 --tokenizer bpe WANDB_API_KEY=*** --password -x --author me ' +
+    'postgres://joe:***@db/x *** -H Authorization: *** --max-tokens 4096');
+});
+
+test('variables by name, keys by form', () => {
+  expect(maskEnvironment({ PATH: '/bin', AWS_SECRET_ACCESS_KEY: 'x', EMPTY_TOKEN: '', MODEL: 'gpt2', SOME: 'ghp_0123456789abcdefghij0123' }))
+    .toEqual({ PATH: '/bin', AWS_SECRET_ACCESS_KEY: '***', EMPTY_TOKEN: '', MODEL: 'gpt2', SOME: '***' });
+  expect(maskText('key AKIAABCDEFGHIJKLMNOP used')).toBe('key *** used');
+});
