@@ -86,7 +86,7 @@ export const COMMANDS: readonly Command[] = [
     name: 'convert', summary: 'write a profile as another file or as a picture', usage: 'IN... -o OUT',
     options: [
       { name: 'output', short: 'o', value: 'OUT', help: 'its ending chooses: .folded .svg .png .speedscope.json .flamebench; - for standard output' },
-      { name: 'to', value: 'FORMAT', help: 'the format, whatever OUT ends in', choices: ['folded', 'svg', 'png', 'speedscope', 'flamebench'] },
+      { name: 'format', value: 'NAME', help: 'the format, whatever OUT ends in', choices: ['folded', 'svg', 'png', 'speedscope', 'flamebench'] },
       { name: 'invert', help: 'leaves first' },
       { name: 'title', value: 'T', help: 'title of a picture' },
       { name: 'subtitle', value: 'T', help: 'line under the title' },

@@ -27,7 +27,7 @@ export async function convert(args: Arguments, io: CliIo): Promise<number> {
   const out = textOf(args, 'output');
   if (args.positionals.length === 0) throw new UsageError('which file? Usage: flamebench convert IN... -o OUT');
   if (out === undefined) throw new UsageError('-o OUT is missing: its ending chooses the format');
-  const ending = endingOf(out, textOf(args, 'to'));
+  const ending = endingOf(out, textOf(args, 'format'));
   const picture = pictureOf(args);
   checkView(args);
   await checkOutput(out, isSet(args, 'force'));
@@ -59,8 +59,8 @@ export async function convert(args: Arguments, io: CliIo): Promise<number> {
   }
 }
 
-function endingOf(out: string, to: string | undefined): Ending {
-  if (to !== undefined) return `.${to === 'speedscope' ? 'speedscope.json' : to}` as Ending;
+function endingOf(out: string, format: string | undefined): Ending {
+  if (format !== undefined) return `.${format === 'speedscope' ? 'speedscope.json' : format}` as Ending;
   if (out === '-') return '.folded';
   const lower = out.toLowerCase();
   const found = ENDINGS.find((ending) => lower.endsWith(ending));

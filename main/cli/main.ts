@@ -53,7 +53,7 @@ async function help(names: readonly string[], io: CliIo): Promise<number> {
 function checkFirst(word: string): void {
   if (word === '' || word.startsWith('-') || /[./]/.test(word) || existsSync(word)) return;
   const close = COMMANDS.map((command) => command.name).filter((name) => name !== '' && (name.startsWith(word) || distance(name, word) <= 2));
-  throw new UsageError(`there is no command or file ${word}${close.length > 0 ? `; did you mean ${close.join(' or ')}?` : ''}`);
+  throw new UsageError(`there is no command or file ${word}${close.length > 0 ? `; did you mean ${close.join(' or ')}` : ''}`);
 }
 
 /** Letters to add, drop or change to make one word of the other. */

@@ -4,6 +4,8 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable, Writable } from 'node:stream';
+import { cli } from '../../../main/cli/main.ts';
 
 export const BIN = join(import.meta.dirname, '../../../main/cli/bin.ts');
 
@@ -27,6 +29,17 @@ export function ended(child: ChildProcess): Promise<Ended> {
   return new Promise((done) => child.on('close', (code, signal) => {
     done({ code, signal, out: Buffer.concat(out).toString(), err: Buffer.concat(err).toString(), bytes: Buffer.concat(out) });
   }));
+}
+
+/** As `flamebench`, but in this process: a start of Node less. Exit codes and streams are the same; signals and pipes are not. */
+export async function inside(args: readonly string[], options: { readonly stdin?: string | Uint8Array } = {}): Promise<Ended> {
+  const out: Buffer[] = [];
+  const err: Buffer[] = [];
+  const sink = (to: Buffer[]) => new Writable({ write: (chunk: Buffer, _, done) => { to.push(Buffer.from(chunk)); done(); } });
+  const code = await cli(args, {
+    stdin: Readable.from([Buffer.from(options.stdin ?? '')]), stdout: sink(out), stderr: sink(err), stdinIsTTY: false, stdoutIsTTY: false, stderrIsTTY: false, columns: 80,
+  });
+  return { code, signal: null, out: Buffer.concat(out).toString(), err: Buffer.concat(err).toString(), bytes: Buffer.concat(out) };
 }
 
 /** Runs to the end, with text on standard input where it is given. */
