@@ -11,6 +11,7 @@ export function explain(error: UserError): string {
 }
 
 function sentence(text: string): string {
-  const first = text.charAt(0).toUpperCase() + text.slice(1);
+  // A file's or a program's name keeps its letters: only a plain word begins a sentence with a capital.
+  const first = /^[a-z]+[ ,]/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
   return /[.!?:]$/.test(first) ? first : `${first}.`;
 }

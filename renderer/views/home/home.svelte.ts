@@ -35,6 +35,8 @@ class HomeState {
   asked = $state(0);
   /** Key of the row under the cursor. */
   cursor = $state('');
+  /** Whether the user put it there. */
+  #chosen = false;
   /** For a launcher under the cursor: pid of the worker that is meant, 0 = all of them, -1 = the launcher itself. null = its first. */
   worker = $state<number | null>(null);
 
@@ -113,16 +115,17 @@ class HomeState {
 
   choose(key: string): void {
     this.subject = 'process';
+    this.#chosen = true;
     if (key === this.cursor) return;
     this.cursor = key;
     this.worker = null;
     this.startError = null;
   }
 
-  /** Puts the cursor on the most likely process, once, when the first CPU numbers are here. */
+  /** Puts the cursor on the most likely process when the first CPU numbers are here, and again should that one end, until the user chooses. */
   chooseFirst(): void {
     const rows = processes.rows;
-    if (this.cursor !== '' || rows === null || rows.every((row) => row.cpu === null)) return;
+    if (this.#chosen || this.row !== null || rows === null || rows.every((row) => row.cpu === null)) return;
     const first = firstChoice(rows);
     if (first !== null) this.cursor = processKey(first);
   }
