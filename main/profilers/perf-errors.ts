@@ -9,6 +9,8 @@ export interface PerfFailure {
   readonly kind: PerfFailureKind;
   /** The option that this perf does not know, without dashes. */
   readonly option: string;
+  /** It may have written the beginning of a stream before it failed. */
+  readonly wrote: boolean;
   readonly error: UserError;
 }
 
@@ -23,8 +25,8 @@ export function perfFailure(output: string, code: number | null, signal: number 
   const lines = plainLines(output);
   const text = lines.join('\n');
   const who = pids.length === 1 ? `process ${pids[0]}` : `${pids.length} processes`;
-  const fail = (kind: PerfFailureKind, message: string, help: { hint?: string; command?: string } = {}, option = ''): PerfFailure => ({
-    kind, option, error: new UserError(`perf-${kind}`, message, help),
+  const fail = (kind: PerfFailureKind, message: string, help: { hint?: string; command?: string } = {}, option = '', wrote = false): PerfFailure => ({
+    kind, option, wrote, error: new UserError(`perf-${kind}`, message, help),
   });
   if (signal !== null) {
     const name = signal === 9 ? 'SIGKILL; the system may have run out of memory' : `signal ${signal}`;
@@ -55,7 +57,9 @@ export function perfFailure(output: string, code: number | null, signal: number 
   if (/event syntax error|not supported|No such device|ENODEV|EOPNOTSUPP|ENOENT/i.test(text)) {
     return fail('event', `perf cannot count this event here: ${firstOf(lines)}`);
   }
-  return fail('other', lines.length === 0 ? `perf ended with exit code ${code ?? 'unknown'} and without a message.` : `perf ended with exit code ${code ?? 'unknown'}: ${firstOf(lines)}`);
+  // Threads that end while perf describes them make it give up without a word, its stream begun.
+  if (lines.length === 0) return fail('vanished', `perf ended with exit code ${code ?? 'unknown'} and without a message.`, {}, '', true);
+  return fail('other', `perf ended with exit code ${code ?? 'unknown'}: ${firstOf(lines)}`, {}, '', true);
 }
 
 /** The line that says most: an error if there is one, never the report of what was written. */

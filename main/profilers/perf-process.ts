@@ -20,11 +20,42 @@ export interface PerfEnd {
   readonly signal: number | null;
 }
 
+/**
+ * A FIFO with its reader and decoder. It is held open until a perf stands, so that a perf that fails before it wrote
+ * anything ends nothing: the next try writes into the same stream.
+ */
+export class SampleStream {
+  readonly path: string;
+  readonly facts: StreamFacts;
+  /** Resolves when the last byte is decoded. */
+  readonly done: Promise<void>;
+  #hold: number | null;
+
+  private constructor(path: string, facts: StreamFacts, done: Promise<void>) {
+    this.path = path;
+    this.facts = facts;
+    this.done = done;
+    this.#hold = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
+  }
+
+  static async open(run: Run, facts: StreamFacts): Promise<SampleStream> {
+    const fifo = await run.fifo(facts);
+    return new SampleStream(fifo.path, facts, fifo.done);
+  }
+
+  /** From here on the stream ends with perf; at once where there is none. */
+  letGo(): void {
+    if (this.#hold !== null) closeSync(this.#hold);
+    this.#hold = null;
+  }
+}
+
 export class PerfProcess {
   readonly aim: PerfAim;
   readonly terminal: Terminal;
-  /** Resolves when perf is gone and its last byte is decoded. */
+  /** Resolve when perf is gone, and when its last byte is decoded too. */
   readonly ended: Promise<PerfEnd>;
+  readonly exited: Promise<PerfEnd>;
   /** perf's exit, before its bytes are decoded. */
   exit: PerfEnd | null = null;
   output = '';
@@ -34,38 +65,35 @@ export class PerfProcess {
   #plan: PerfPlan;
   #control: Control;
   #timer: NodeJS.Timeout | null = null;
-  #exited: Promise<PerfEnd>;
   #stopped = false;
 
-  private constructor(run: Run, plan: PerfPlan, aim: PerfAim, control: Control, terminal: Terminal, path: string, decoded: Promise<void>) {
+  private constructor(run: Run, plan: PerfPlan, aim: PerfAim, control: Control, terminal: Terminal, stream: SampleStream) {
     this.#run = run;
     this.#plan = plan;
     this.aim = aim;
     this.#control = control;
     this.terminal = terminal;
     terminal.onOutput((text) => { this.output = (this.output + text).slice(-KEEP_OUTPUT); });
-    this.#exited = terminal.done.then((end) => {
+    this.exited = terminal.done.then((end) => {
       this.exit = end;
       this.#silence();
       control.close();
-      release(path);
       return end;
     });
-    this.ended = this.#exited.then(async (end) => {
-      await decoded;
+    this.ended = this.exited.then(async (end) => {
+      await stream.done;
       return end;
     });
   }
 
   /** Starts a perf. Resolves at once; `ready` tells when it samples. Throws where FIFOs or the terminal cannot be made. */
-  static async start(run: Run, plan: PerfPlan, aim: PerfAim, facts: StreamFacts): Promise<PerfProcess> {
-    const control = await Control.open(run.scratch, facts.id);
+  static async start(run: Run, plan: PerfPlan, aim: PerfAim, stream: SampleStream, name: string): Promise<PerfProcess> {
+    const control = await Control.open(run.scratch, name);
     try {
-      const fifo = await run.fifo(facts);
       const argv = perfArgv(plan, aim, control.commands, control.answers);
-      const terminal = run.pty('perf', [...REDIRECT, ...argv], { F: fifo.path, LC_ALL: 'C' });
+      const terminal = run.pty('perf', [...REDIRECT, ...argv], { F: stream.path, LC_ALL: 'C' });
       run.cost(terminal.pid);
-      return new PerfProcess(run, plan, aim, control, terminal, fifo.path, fifo.done);
+      return new PerfProcess(run, plan, aim, control, terminal, stream);
     } catch (error) {
       control.close();
       throw error;
@@ -77,12 +105,12 @@ export class PerfProcess {
     const started = this.#run.now();
     const answer = this.#control.next(() => true, READY_MS);
     this.#control.send(this.#wake);
-    const first = await Promise.race([answer.then((line) => line !== null), this.#exited.then(() => false)]);
+    const first = await Promise.race([answer.then((line) => line !== null), this.exited.then(() => false)]);
     if (this.exit !== null) return false;
     if (!first) {
       this.output += '\nperf did not answer within 30 s';
       this.terminal.kill('SIGKILL');
-      await this.#exited;
+      await this.exited;
       return false;
     }
     this.attachNs = this.#run.now() - started;
@@ -100,7 +128,7 @@ export class PerfProcess {
     }
     const answer = this.#control.next(() => true, 1000);
     this.#control.send(on ? 'enable' : 'disable');
-    await Promise.race([answer, this.#exited]);
+    await Promise.race([answer, this.exited]);
   }
 
   /** Empties the ring buffers once. */
@@ -108,7 +136,7 @@ export class PerfProcess {
     if (this.exit !== null) return;
     const answer = this.#control.next(() => true, 1000);
     this.#control.send(this.#wake);
-    await Promise.race([answer, this.#exited]);
+    await Promise.race([answer, this.exited]);
   }
 
   /** Ends perf and keeps everything: `stop` where it knows that, then SIGINT, then SIGKILL. The target goes on. */
@@ -140,16 +168,6 @@ export class PerfProcess {
   }
 
   async #within(ms: number): Promise<boolean> {
-    return await Promise.race([this.#exited.then(() => true), delay(ms).then(() => this.exit !== null)]);
-  }
-}
-
-// A reader sees the end of a FIFO only after a writer was there: a child that died before it opened it leaves the reader
-// waiting for ever. Where the reader is gone already, the open fails, and nobody waits.
-function release(path: string): void {
-  try {
-    closeSync(openSync(path, constants.O_WRONLY | constants.O_NONBLOCK));
-  } catch {
-    // No reader, or no FIFO any more.
+    return await Promise.race([this.exited.then(() => true), delay(ms).then(() => this.exit !== null)]);
   }
 }

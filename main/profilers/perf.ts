@@ -10,9 +10,9 @@ import { delay } from './control.ts';
 import { perfFailure } from './perf-errors.ts';
 import type { PerfAim, PerfPlan, ThreadLoad } from './perf-plan.ts';
 import { fit, pagesFor, privileged, stackSizeFor } from './perf-plan.ts';
-import { PerfProcess } from './perf-process.ts';
+import { PerfProcess, SampleStream } from './perf-process.ts';
 import { findPerf, timeEvent } from './perf-tool.ts';
-import type { Profiler, Run, Running, StreamFacts } from './profiler.ts';
+import type { Profiler, Run, Running } from './profiler.ts';
 import type { SystemFacts } from './system.ts';
 import { perfInstall, readSystem } from './system.ts';
 
@@ -29,6 +29,8 @@ export const perf: Profiler = {
 const TRIES = 5;
 /** The second perf of a hand-over must sample before the cut: at least this long after its start. */
 const LEAST_OVERLAP_NS = 1.2e9;
+/** A seam longer than this is told, ns. */
+const GAP_NS = 100e6;
 /** Pauses between hand-overs: a program that ends old threads all the time would else be attached to without end. */
 const FIRST_PAUSE_MS = 2000;
 const LONGEST_PAUSE_MS = 60_000;
@@ -40,6 +42,7 @@ class PerfSession {
   #plan: PerfPlan;
   #current: PerfProcess | null = null;
   #streams = 0;
+  #starts = 0;
   #paused = false;
   #stopping = false;
   #restarted = false;
@@ -75,7 +78,7 @@ class PerfSession {
       userOnly: !may && (system.paranoid ?? 2) >= 2, pages: pagesFor(system), elevate: [],
     };
     const session = new PerfSession(run, system, plan);
-    const first = await session.#attach(undefined);
+    const { process: first } = await session.#attach(() => undefined);
     session.#adopt(first);
     run.onThreadExit((pid, tid) => { session.#threadExited(pid, tid); });
     if (plan.userOnly) {
@@ -89,24 +92,45 @@ class PerfSession {
     return session;
   }
 
-  /** Starts a perf on what is there now, with as many tries as the reasons for failing allow. */
-  async #attach(from: number | undefined): Promise<PerfProcess> {
-    for (let turn = 1; ; turn++) {
-      const { aim, left } = this.#aim();
-      const facts: StreamFacts = {
-        decoder: 'perf', id: this.#streams === 0 ? 'perf' : `perf-${this.#streams + 1}`, title: 'perf', watched: aim.pids, stacks: this.#plan.stacks,
-        directory: this.#run.directory, source: this.#source(), rateHz: this.#plan.rate, ...(from === undefined ? {} : { from }),
-      };
-      this.#streams++;
-      const process = await PerfProcess.start(this.#run, this.#plan, aim, facts);
-      if (await process.ready()) {
-        if (left > 0) this.#run.notice({ id: 'perf-threads', level: 'warn', text: `${left} threads are left out: perf opens a file for each thread and CPU, and the limit is reached.`, command: '' });
-        return process;
+  /**
+   * Starts a perf on what is there now, with as many tries as the reasons for failing allow. `from` says where its stream
+   * takes over from the one before, monotonic ns.
+   */
+  async #attach(from: () => number | undefined): Promise<{ process: PerfProcess; stream: SampleStream }> {
+    let stream: SampleStream | null = null;
+    try {
+      for (let turn = 1; ; turn++) {
+        const { aim, left } = this.#aim();
+        stream ??= await this.#openStream(aim, from());
+        const process = await PerfProcess.start(this.#run, this.#plan, aim, stream, `perf-${++this.#starts}`);
+        if (await process.ready()) {
+          if (left > 0) this.#run.notice({ id: 'perf-threads', level: 'warn', text: `${left} threads are left out: perf opens a file for each thread and CPU, and the limit is reached.`, command: '' });
+          const good = stream;
+          stream = null;
+          good.letGo();
+          return { process, stream: good };
+        }
+        const end = await process.exited;
+        const failure = perfFailure(process.output, end.code, end.signal, aim.pids, this.#system);
+        if (turn >= TRIES || !this.#remedy(failure.kind, failure.option)) throw failure.error;
+        if (failure.wrote) {
+          // Its stream holds a beginning without samples; another beginning needs a stream of its own.
+          stream.letGo();
+          await stream.done;
+          stream = null;
+        }
       }
-      const end = await process.ended;
-      const failure = perfFailure(process.output, end.code, end.signal, aim.pids, this.#system);
-      if (turn >= TRIES || !this.#remedy(failure.kind, failure.option)) throw failure.error;
+    } finally {
+      stream?.letGo();
     }
+  }
+
+  async #openStream(aim: PerfAim, from: number | undefined): Promise<SampleStream> {
+    this.#streams++;
+    return await SampleStream.open(this.#run, {
+      decoder: 'perf', id: this.#streams === 1 ? 'perf' : `perf-${this.#streams}`, title: 'perf', watched: aim.pids, stacks: this.#plan.stacks,
+      directory: this.#run.directory, source: this.#source(), rateHz: this.#plan.rate, ...(from === undefined ? {} : { from }),
+    });
   }
 
   /** Changes the plan so that another try makes sense; false where none does. */
@@ -198,7 +222,7 @@ class PerfSession {
     if (!this.#restarted && failure.kind === 'killed') {
       this.#restarted = true;
       try {
-        const next = await this.#attach(undefined);
+        const { process: next } = await this.#attach(() => undefined);
         if (this.#stopping) {
           await next.stop();
           return;
@@ -240,9 +264,18 @@ class PerfSession {
   async #takeOver(why: string): Promise<void> {
     const old = this.#current;
     if (old === null || old.exit !== null || !this.#alive()) return;
-    const begun = this.#run.now();
-    const cut = begun + Math.max(LEAST_OVERLAP_NS, old.attachNs * 3);
-    const next = await this.#attach(cut);
+    // Each beginning has its own cut; the first one that was told ends the old stream's rows, so that a later one leaves a gap.
+    let firstCut = Infinity;
+    const { process: next, stream } = await this.#attach(() => {
+      const cut = Math.round(this.#run.now() + Math.max(LEAST_OVERLAP_NS, old.attachNs * 3));
+      firstCut = Math.min(firstCut, cut);
+      return cut;
+    });
+    const cut = stream.facts.decoder === 'perf' ? stream.facts.from ?? firstCut : firstCut;
+    const covered = Math.max(cut, this.#run.now() - next.attachNs * 0.2);
+    if (covered - firstCut > GAP_NS) {
+      this.#run.mark({ kind: 'gap', start: firstCut as never, end: covered as never, text: 'perf was being started anew' });
+    }
     // Both sample now. What is before the cut is the old one's, what is after it the new one's.
     await this.#wait(Math.max(0, (cut - this.#run.now()) / 1e6) + 20);
     await old.ping();
@@ -253,6 +286,7 @@ class PerfSession {
     this.#adopt(next);
     if (this.#paused) await next.sample(false);
     await old.stop();
+    this.#run.unnotice('perf-hand-over');
     this.#run.mark({ kind: 'hand-over', start: cut as never, end: cut as never, text: `perf was started anew: ${why}` });
   }
 

@@ -196,7 +196,8 @@ class Watch {
       while (this.#paused()) await this.#sleep(60_000);
       if (this.#stopping()) return '';
       const failure = await this.#stretch();
-      if (!this.#alive() || this.#shell.gone) return this.#sampled ? '' : failure;
+      // A launched program may be over before py-spy could look: that is its right, not a failure.
+      if (!this.#alive() || this.#shell.gone) return this.#sampled || launched ? '' : failure;
       if (failure === '') continue;
       // A young interpreter cannot be read yet, and a stack that changes under a reader may fail once.
       if (++failures >= TRIES && !(launched && !this.#sampled && failures < 40)) return failure;
