@@ -13,8 +13,8 @@ export interface Label {
 
 /** No label in less room than this, at 11 px text; it grows with the text. */
 const LEAST_ROOM = 22 / 11;
-/** Between name and place, in parts of the text size. */
-export const PLACE_GAP = 0.5;
+/** Between name and place, in parts of the text size: 7 px at 11 px text. */
+export const PLACE_GAP = 7 / 11;
 const ELLIPSIS = '…';
 const LEAST_LETTERS = 3;
 

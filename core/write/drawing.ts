@@ -75,7 +75,7 @@ function num(value: number): string {
 /** Text for XML: markup escaped, and characters that XML 1.0 does not allow shown as U+FFFD. */
 export function escaped(text: string): string {
   return text
-    // eslint-disable-next-line no-control-regex -- names come from outside and may hold anything
+    // Names come from outside and may hold anything.
     .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, '\ufffd')
     .replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 }

@@ -6,7 +6,7 @@ import { CallTree } from '#core/analyze/call-tree';
 import type { ColourKind, Theme } from '#core/analyze/colour';
 import { COLOUR_KINDS, KIND_TITLES, colourKind, colourOfFunction, foldColour, kindColour, labelColour, placeOpacity } from '#core/analyze/colour';
 import { formatCount, formatPercent, formatSamples, formatWeight } from '#core/analyze/format';
-import { PLACE_GAP, cutToFit, displayName, labelFor, placeText, textWidth } from '#core/analyze/labels';
+import { cutToFit, displayName, labelFor, placeText, textWidth } from '#core/analyze/labels';
 import type { Boxes, Viewport } from '#core/analyze/layout';
 import { boxOf, layout, orderedChildren, placeOf } from '#core/analyze/layout';
 import { search } from '#core/analyze/search';
@@ -19,6 +19,8 @@ const TEXT = 22;
 /** Boxes narrower than this fold. */
 const LEAST_BOX = 4;
 const MOST_CALLOUTS = 4;
+/** Between name and place, in parts of the text size: large text needs less than the screen's. */
+const SLIDE_GAP = 0.45;
 /** A box has a callout's disc from this width on. */
 const LEAST_DISC = 44;
 
@@ -264,7 +266,7 @@ function drawLabel(drawing: Drawing, shown: Shown, rect: { x: number; y: number;
   const baseline = rect.y + rect.height / 2 + text * 0.36;
   drawing.text(rect.x + padding, baseline, label.name, { size: text, weight: 500, fill });
   if (label.place !== '') {
-    drawing.text(rect.x + padding + label.nameWidth + text * PLACE_GAP, baseline, label.place, { size: text, weight: 400, fill, opacity: placeOpacity(theme) });
+    drawing.text(rect.x + padding + label.nameWidth + text * SLIDE_GAP, baseline, label.place, { size: text, weight: 400, fill, opacity: placeOpacity(theme) });
   }
 }
 

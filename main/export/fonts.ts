@@ -1,8 +1,9 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type sharpType from 'sharp';
 import { RESOURCES } from '../paths.ts';
 
-type Sharp = typeof import('sharp').default;
+type Sharp = typeof sharpType;
 
 const FOLDER = join(RESOURCES, 'fonts');
 

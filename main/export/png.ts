@@ -1,10 +1,11 @@
+import type sharpType from 'sharp';
 import { UserError, messageOf } from '#core/errors';
 import type { PictureOptions, ViewValue } from '#core/analyze/view';
 import type { Profile } from '#core/model/profile';
 import { slideSvg } from '#core/write/slide';
 import { addOurFonts } from './fonts.ts';
 
-type Sharp = typeof import('sharp').default;
+type Sharp = typeof sharpType;
 
 /** Pixels of the largest picture: 20,000 x 5,000 units at 1x, or 1920 x 1080 at 4x three times over. */
 const MOST_PIXELS = 100_000_000;

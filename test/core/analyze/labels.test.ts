@@ -41,7 +41,7 @@ describe('labels', () => {
     fc.assert(fc.property(fc.string({ unit: 'grapheme' }), fc.string(), fc.integer({ min: 0, max: 300 }), (name, place, room) => {
       const found = labelFor(name, place, room, 11);
       if (found === null) return;
-      const width = found.nameWidth + (found.place === '' ? 0 : 5.5 + textWidth(found.place, 11));
+      const width = found.nameWidth + (found.place === '' ? 0 : 7 + textWidth(found.place, 11));
       expect(width).toBeLessThanOrEqual(room + 1e-9);
       expect(found.nameWidth).toBeCloseTo(textWidth(found.name, 11), 6);
     }));
