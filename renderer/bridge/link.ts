@@ -9,6 +9,8 @@ import { Client } from '#core/protocol/rpc';
 const RELOADED_KEY = 'flamebench.reloaded';
 /** Waits between tries to connect, in ms; the last one repeats. */
 const WAITS = [100, 250, 500, 1000, 2000, 4000];
+/** Pipes closed without an answer to `hello`, after which the page takes it as a no: main does not talk to a stranger. */
+const SILENT_REFUSALS = 3;
 
 export type LinkState =
   | { readonly kind: 'connecting' }
@@ -34,6 +36,7 @@ export class Link {
   #state: LinkState = { kind: 'connecting' };
   #watchers = new Set<(state: LinkState) => void>();
   #listeners = new Map<EventName, Set<Listener<EventName>>>();
+  #silent = 0;
   #waiting: { resolve: (client: Client) => void; reject: (error: Error) => void }[] = [];
 
   get state(): LinkState {
@@ -89,6 +92,12 @@ export class Link {
       if (this.#client === client) this.#client = null;
       if (this.#state.kind === 'refused') return;
       if (this.#state.kind === 'connected') this.#set({ kind: 'reconnecting', since: performance.now() });
+      else if (++this.#silent >= SILENT_REFUSALS) {
+        this.#refuse(new UserError('token', 'this page does not have the key of the Flamebench that answers here', {
+          hint: 'Open the address that Flamebench printed when it started, with everything behind the #.',
+        }), pipe, options);
+        return;
+      }
       setTimeout(() => void this.#connect(attempt + 1), WAITS[Math.min(attempt, WAITS.length - 1)]);
     });
     try {
@@ -96,6 +105,7 @@ export class Link {
       if (host.protocol !== PROTOCOL_VERSION) throw new UserError('protocol', `this page speaks protocol ${PROTOCOL_VERSION}, Flamebench on ${host.host} speaks ${host.protocol}`);
       sessionStorage.removeItem(RELOADED_KEY);
       attempt = 0;
+      this.#silent = 0;
       this.#client = client;
       for (const name of EVENTS) client.on(name, (body, payload) => {
         for (const listener of this.#listeners.get(name) ?? []) listener(body, payload);

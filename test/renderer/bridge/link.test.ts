@@ -102,6 +102,22 @@ test('another protocol reloads the window once, then says so', async () => {
   expect(reloads).toBe(1);
 });
 
+test('a main that hangs up on hello is asked three times and not for ever', async () => {
+  let tries = 0;
+  const link = new Link();
+  link.start({
+    open: async () => {
+      tries++;
+      const [page, server] = pipePair();
+      server.onMessage(() => server.close());
+      return page;
+    },
+    token: 'old', reload: () => {},
+  });
+  await expect(link.request('library', {})).rejects.toMatchObject({ code: 'token' });
+  expect(tries).toBe(3);
+});
+
 test('a wrong token is not tried again', async () => {
   const { state, open } = main(() => new UserError('token', 'the token is wrong'));
   const link = new Link();
