@@ -1,7 +1,7 @@
 // The menu of a box: letters as in Firefox Profiler.
 import type { CallTree } from '#core/analyze/call-tree';
 import { messageOf } from '#core/errors';
-import type { MenuRow } from '../recording/FloatingMenu.svelte';
+import type { MenuRow } from '../recording/menu-row.ts';
 import type { Session } from '../recording/session.svelte.ts';
 
 interface BoxMenu {

@@ -54,8 +54,10 @@ export function rowTop(picture: RowPlace, row: number): number {
 /** Row at a height of the canvas, -1 in the strip. */
 export function rowAt(picture: RowPlace, y: number): number {
   if (y < STRIP) return -1;
-  const row = picture.flipped ? (picture.height - 2 + picture.scroll - y) / picture.pitch : (y - TOP + picture.scroll) / picture.pitch;
-  return row < 0 ? -1 : Math.floor(row);
+  const row = picture.flipped
+    ? Math.ceil((picture.height - 2 + picture.scroll - y) / picture.pitch) - 1
+    : Math.floor((y - TOP + picture.scroll) / picture.pitch);
+  return Math.max(-1, row);
 }
 
 /** Height that a number of rows takes. */

@@ -13,17 +13,25 @@ export interface ViewHolder {
   view: ViewValue;
 }
 
+/** ms between two slow ticks. */
+const SLOW = 500;
+
 export class Session {
   readonly tab: ViewHolder;
   readonly live: LiveProfile;
   /** Grows whenever the tree has new numbers: what draws depends on it. */
   tick = $state(0);
+  /** As `tick`, but at most every 500 ms: for what is long to work out or cannot be read faster. */
+  slowTick = $state(0);
   /** End of what is drawn, ns; stands still while paused. */
   end = $state(0);
   /** Function that is chosen, by row; -1 = none. Chosen in the table it has no box of its own. */
   chosen = $state(-1);
   /** Which of the matching functions "2 / 6" stands at; -1 before the first step. */
   matchAt = $state(-1);
+
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #slowTree: CallTree | null = null;
 
   constructor(tab: ViewHolder, live: LiveProfile) {
     this.tab = tab;
@@ -83,8 +91,10 @@ export class Session {
         tree?.update();
         this.end = this.profile.info.durationNs;
         this.tick++;
+        this.#slowly(tree);
       });
     });
+    $effect(() => () => clearTimeout(this.#timer));
     $effect(() => {
       const node = this.selected;
       const tree = this.tree;
@@ -149,6 +159,18 @@ export class Session {
       if (fns[node] === fn && totals[node] > 0 && (best < 0 || totals[node] > totals[best])) best = node;
     }
     return best;
+  }
+
+  #slowly(tree: CallTree | null): void {
+    if (this.#timer !== undefined && tree === this.#slowTree) return;
+    clearTimeout(this.#timer);
+    this.#slowTree = tree;
+    this.slowTick++;
+    const drawn = this.tick;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      if (this.tick !== drawn) this.#slowly(this.tree);
+    }, SLOW);
   }
 
   #nodeOf(path: readonly FunctionRef[]): number {

@@ -49,3 +49,16 @@ export function threadsText(chosen: readonly number[] | null, choices: readonly 
   const only = chosen.length === 1 ? choices.find((choice) => choice.rows.length === 1 && choice.rows[0] === chosen[0]) : undefined;
   return only !== undefined ? only.label : `${chosen.length} of ${all} threads`;
 }
+
+/** The selection after a choice was ticked or unticked; null = all. Unticking the last one takes all again. */
+export function toggled(chosen: readonly number[] | null, rows: readonly number[], choices: readonly ThreadChoice[]): readonly number[] | null {
+  const everything = choices.flatMap((choice) => choice.rows);
+  const now = new Set(chosen ?? everything);
+  const ticked = rows.every((row) => now.has(row));
+  for (const row of rows) {
+    if (ticked) now.delete(row);
+    else now.add(row);
+  }
+  if (now.size === 0 || everything.every((row) => now.has(row))) return null;
+  return [...now].sort((a, b) => a - b);
+}
