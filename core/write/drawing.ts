@@ -8,6 +8,8 @@ export interface TextStyle {
   readonly weight: 400 | 500 | 600;
   readonly fill: string;
   readonly opacity?: number;
+  /** How wide the text is in Inter: another font is squeezed into this width, so that a label stays in its box. */
+  readonly width?: number;
   /** Between letters, in units. */
   readonly spacing?: number;
   readonly anchor?: 'start' | 'middle' | 'end';
@@ -45,9 +47,10 @@ export class Drawing {
   text(x: number, baseline: number, text: string, style: TextStyle): void {
     const anchor = style.anchor === undefined || style.anchor === 'start' ? '' : ` text-anchor="${style.anchor}"`;
     const opacity = style.opacity === undefined ? '' : ` fill-opacity="${style.opacity}"`;
+    const width = style.width === undefined ? '' : ` textLength="${num(style.width)}" lengthAdjust="spacingAndGlyphs"`;
     const spacing = style.spacing === undefined ? '' : ` letter-spacing="${num(style.spacing)}"`;
     this.#parts.push(
-      `<text x="${num(x)}" y="${num(baseline)}" font-size="${num(style.size)}" font-weight="${style.weight}" fill="${style.fill}"${opacity}${spacing}${anchor}>${escaped(text)}</text>`,
+      `<text x="${num(x)}" y="${num(baseline)}" font-size="${num(style.size)}" font-weight="${style.weight}" fill="${style.fill}"${opacity}${spacing}${width}${anchor}>${escaped(text)}</text>`,
     );
   }
 

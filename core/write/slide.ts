@@ -264,9 +264,9 @@ function drawLabel(drawing: Drawing, shown: Shown, rect: { x: number; y: number;
   const fill = labelColour(theme);
   // Letters are as tall as 0.727 of the size; so the middle of the capitals is the middle of the box.
   const baseline = rect.y + rect.height / 2 + text * 0.36;
-  drawing.text(rect.x + padding, baseline, label.name, { size: text, weight: 500, fill });
+  drawing.text(rect.x + padding, baseline, label.name, { size: text, weight: 500, fill, width: label.nameWidth });
   if (label.place !== '') {
-    drawing.text(rect.x + padding + label.nameWidth + text * SLIDE_GAP, baseline, label.place, { size: text, weight: 400, fill, opacity: placeOpacity(theme) });
+    drawing.text(rect.x + padding + label.nameWidth + text * SLIDE_GAP, baseline, label.place, { size: text, weight: 400, fill, opacity: placeOpacity(theme), width: textWidth(label.place, text) });
   }
 }
 

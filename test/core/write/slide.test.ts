@@ -16,7 +16,7 @@ interface Element { name: string; text: string; attributes: Record<string, strin
 function elements(document: string): Element[] {
   const found: Element[] = [];
   const open: string[] = [];
-  const rest = document.replace(/<\?xml[^>]*\?>|<\/?([a-z]+)((?:\s+[a-z-]+="[^"<]*")*)\s*(\/?)>|([^<]+)/gi, (tag: string, name?: string, attributes?: string, alone?: string, text?: string) => {
+  const rest = document.replace(/<\?xml[^>]*\?>|<\/?([a-z]+)((?:\s+[a-zA-Z-]+="[^"<]*")*)\s*(\/?)>|([^<]+)/gi, (tag: string, name?: string, attributes?: string, alone?: string, text?: string) => {
     if (text !== undefined) {
       if (/&(?!(amp|lt|gt|quot);)/.test(text)) throw new Error(`bare & in ${text}`);
       if (found.length > 0 && text.trim() !== '') found[found.length - 1].text += text.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&quot;', '"').replaceAll('&amp;', '&');
