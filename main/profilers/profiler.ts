@@ -23,6 +23,8 @@ export interface WindowFacts {
   readonly onCpu?: readonly { readonly tid: number; readonly points: readonly number[] }[];
   /** Idle samples are wanted too. */
   readonly idle?: boolean;
+  /** perf looks at the same process: its rows of processes and threads come first. */
+  readonly beside?: boolean;
 }
 
 export interface Terminal {

@@ -240,7 +240,7 @@ class Watch {
     if (result.bytes.length > 0) {
       this.#stream.push({
         start: window.start, end: result.end, threads: [{ own: '', tid: this.#watched.pid, name: '', pid: this.#watched.pid }],
-        onCpu: this.#run.options.pySpy.gil ? [] : this.#account.between(window.start - 1e8, result.end), idle: this.#run.options.pySpy.idle,
+        onCpu: this.#run.options.pySpy.gil ? [] : this.#account.between(window.start - 1e8, result.end), idle: this.#run.options.pySpy.idle, beside: this.#beside(),
       }, result.bytes);
     }
     this.#slower(result.log);
@@ -248,6 +248,11 @@ class Watch {
     const message = pySpyMessage(result.log, this.#watched.pid);
     if (this.#alive()) this.#shell.say(message);
     return message;
+  }
+
+  #beside(): boolean {
+    const { profilers } = this.#run.options;
+    return profilers.length === 0 || profilers.includes('perf');
   }
 
   /** Lowers the rate when py-spy says twice that it is behind. */

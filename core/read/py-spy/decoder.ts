@@ -29,6 +29,8 @@ export interface PySpyWindow {
   readonly onCpu?: readonly { readonly tid: number; readonly points: readonly number[] }[];
   /** Idle samples are wanted too, each under a leaf `[idle]`. */
   readonly idle?: boolean;
+  /** perf looks at the same process: its rows of processes and threads come first. */
+  readonly beside?: boolean;
 }
 
 export interface PySpyOptions {
@@ -48,12 +50,28 @@ const SLACK = 1e9;
 /** No window is longer, ns; a damaged file could claim anything. */
 const LONGEST = 600e9;
 
+/** Windows that wait for perf's rows of their process, at most: perf's decoder may be reading large files first. */
+const MOST_WAITING = 3;
+
+/** A thread over all windows. */
+interface Watched {
+  readonly pid: number;
+  readonly tid: number;
+  readonly own: string;
+  name: string;
+  /** Its row in this window; null until it has a sample, so that a thread that never runs makes no row. */
+  row: ThreadId | null;
+  /** Samples owed to it by its CPU time, between -1 and 2. */
+  owed: number;
+  share: OnCpu | null;
+}
+
 /** Where a process stands between two windows. */
 interface Held {
   /** End of what is covered, ns since time 0. */
   until: number;
   /** Last stack of each thread, for bridging. */
-  readonly stacks: Map<ThreadId, StackId>;
+  readonly stacks: Map<Watched, StackId>;
 }
 
 /** Turns windows of py-spy into rows of the lane `cpu` named `py-spy` (unit ns, one row a sample). */
@@ -64,8 +82,8 @@ export class PySpyDecoder {
   #lane: LaneId | null = null;
   #rows: ThreadRows;
   #held = new Map<number, Held>();
-  /** Samples owed to a thread by its CPU time, between -1 and 2. */
-  #owed = new Map<ThreadId, number>();
+  #threads = new Map<string, Watched>();
+  #waiting: { window: PySpyWindow; bytes: Uint8Array }[] = [];
   #frames = new Map<string, FrameId>();
   #idleFrame: FrameId | null = null;
 
@@ -81,6 +99,26 @@ export class PySpyDecoder {
    * cannot be read is counted in profile.skipped; nothing is thrown for what is in it.
    */
   window(window: PySpyWindow, bytes: Uint8Array): void {
+    if (window.beside === true && this.#waiting.length < MOST_WAITING && !this.#rows.has(window.threads[0]?.pid ?? -1)) {
+      this.#waiting.push({ window, bytes: bytes.slice() });
+      return;
+    }
+    this.#release();
+    this.#read(window, bytes);
+  }
+
+  /** No more windows. */
+  end(): void {
+    this.#release();
+    this.#held.clear();
+    this.#threads.clear();
+  }
+
+  #release(): void {
+    for (const { window, bytes } of this.#waiting.splice(0)) this.#read(window, bytes);
+  }
+
+  #read(window: PySpyWindow, bytes: Uint8Array): void {
     const text = new TextDecoder().decode(bytes);
     if (text.trim() === '') {
       this.#profile.skip('empty py-spy windows');
@@ -89,12 +127,6 @@ export class PySpyDecoder {
     } else {
       this.#raw(window, text);
     }
-  }
-
-  /** No more windows. */
-  end(): void {
-    this.#held.clear();
-    this.#owed.clear();
   }
 
   #trace(window: PySpyWindow, text: string): void {
@@ -119,22 +151,26 @@ export class PySpyDecoder {
       const held = this.#heldOf(thread.pid);
       if (!before.has(thread.pid)) {
         before.set(thread.pid, held.until);
-        this.#bridge(thread.pid, held, Math.min(limit, zero + trace.start * 1000), window, shares);
+        for (const one of held.stacks.keys()) {
+          one.row = null;
+          one.share = shares.get(one.tid) ?? null;
+        }
+        this.#bridge(thread.pid, held, Math.min(limit, zero + trace.start * 1000), window.idle ?? false);
         held.stacks.clear();
       }
       const known = window.threads.find((row) => row.own === thread.own && row.pid === thread.pid);
       const tid = thread.tid || (known?.tid ?? 0);
-      const row = this.#rows.row(thread.pid, tid, thread.own, thread.name || (known?.name ?? ''));
-      const share = shares.get(tid) ?? null;
+      const watched = this.#thread(thread.pid, tid, thread.own, thread.name || (known?.name ?? ''));
+      watched.share = shares.get(tid) ?? null;
       const from = Math.max(0, held.until);
       let last: StackId = NO_STACK;
       for (const span of thread.spans) {
         const stack = this.#stack(span.frames, frames);
         const leaf = trace.frames[span.frames[span.frames.length - 1]];
-        this.#fill(Math.max(from, zero + span.start * 1000), Math.min(limit, zero + span.end * 1000), row, stack, share, knownIdle(leaf), window.idle ?? false);
+        this.#fill(Math.max(from, zero + span.start * 1000), Math.min(limit, zero + span.end * 1000), watched, stack, knownIdle(leaf), window.idle ?? false);
         last = stack;
       }
-      if (last !== NO_STACK) held.stacks.set(row, last);
+      if (last !== NO_STACK) held.stacks.set(watched, last);
     }
     const end = Math.min(limit, zero + trace.end * 1000);
     for (const pid of before.keys()) {
@@ -145,7 +181,7 @@ export class PySpyDecoder {
   }
 
   /** Marks the time between two windows of a process, and holds the last stacks over a short one. */
-  #bridge(pid: number, held: Held, start: number, window: PySpyWindow, shares: ReadonlyMap<number, OnCpu>): void {
+  #bridge(pid: number, held: Held, start: number, keepIdle: boolean): void {
     if (held.until < 0 || start <= held.until) return;
     const joined = start - held.until <= JOIN_WITHIN;
     // Less than a sample fits in: nothing was missed.
@@ -156,31 +192,40 @@ export class PySpyDecoder {
       });
     }
     if (joined) {
-      for (const [row, stack] of held.stacks) {
-        const tid = this.#profile.threads.tid.get(row);
-        this.#fill(held.until, start, row, stack, shares.get(tid) ?? null, false, window.idle ?? false);
-      }
+      for (const [thread, stack] of held.stacks) this.#fill(held.until, start, thread, stack, false, keepIdle);
     }
     held.until = start;
   }
 
   /** Samples of one stack on the grid points of [from, to), ns since time 0. */
-  #fill(from: number, to: number, thread: ThreadId, stack: StackId, share: OnCpu | null, idleLeaf: boolean, keepIdle: boolean): void {
+  #fill(from: number, to: number, thread: Watched, stack: StackId, idleLeaf: boolean, keepIdle: boolean): void {
     const period = this.#period;
     const lane = this.#profile.lanes[this.#laneId()];
-    let owed = this.#owed.get(thread) ?? 0;
     for (let k = Math.ceil(from / period); k * period < to; k++) {
       const time = k * period;
       let active = !idleLeaf;
-      if (share !== null) {
-        owed = Math.min(2, owed + share.at(time + this.#options.zeroAt));
-        active = owed >= 0.5;
-        if (active) owed -= 1;
+      if (thread.share !== null) {
+        thread.owed = Math.min(2, thread.owed + thread.share.at(time + this.#options.zeroAt));
+        active = thread.owed >= 0.5;
+        if (active) thread.owed -= 1;
       }
-      if (active) lane.push(time, thread, stack, period);
-      else if (keepIdle) lane.push(time, thread, this.#profile.stacks.intern(stack, this.#idle()), period);
+      if (!active && !keepIdle) continue;
+      thread.row ??= this.#rows.row(thread.pid, thread.tid, thread.own, thread.name);
+      lane.push(time, thread.row, active ? stack : this.#profile.stacks.intern(stack, this.#idle()), period);
     }
-    this.#owed.set(thread, owed);
+  }
+
+  /** The thread of (pid, tid), or of (pid, own) where the tid is not known, ready for a new window. */
+  #thread(pid: number, tid: number, own: string, name: string): Watched {
+    const key = tid === 0 ? `${pid}:${own}` : `${pid} ${tid}`;
+    let thread = this.#threads.get(key);
+    if (thread === undefined) {
+      thread = { pid, tid, own, name, row: null, owed: 0, share: null };
+      this.#threads.set(key, thread);
+    }
+    if (name !== '') thread.name = name;
+    thread.row = null;
+    return thread;
   }
 
   #raw(window: PySpyWindow, text: string): void {

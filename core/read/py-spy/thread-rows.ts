@@ -14,6 +14,12 @@ export class ThreadRows {
     this.#profile = profile;
   }
 
+  /** Whether a process has a row. */
+  has(pid: number): boolean {
+    this.#catchUp();
+    return this.#processes.has(pid);
+  }
+
   /** Row of a thread, made if new. `own` tells threads apart whose `tid` is not known (0). */
   row(pid: number, tid: number, own: string, name: string): ThreadId {
     this.#catchUp();

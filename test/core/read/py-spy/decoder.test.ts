@@ -114,7 +114,8 @@ describe('idle is told from active by the account of the kernel', () => {
     ]);
     feed(0, events, { onCpu: [{ tid: 7, points: [0, 0, 9e9, 0] }], threads: [{ own: '1', tid: 7, name: 'pool', pid: 7 }] });
     expect(profile.lane('cpu')?.rows ?? 0).toBe(0);
-    expect(profile.threads.nameOf(0 as ThreadId)).toBe('pool');
+    // A thread without a sample makes no row.
+    expect(profile.threads.length).toBe(0);
   });
 });
 
@@ -125,6 +126,24 @@ test('rows of threads that another decoder made are used', () => {
   decoder(profile).feed(0, trace('7 MainThread 0-50 a'));
   expect(profile.threads.length).toBe(1);
   expect(profile.threads.nameOf(thread)).toBe('MainThread');
+});
+
+test('beside perf, windows wait for the rows of their process, but not for ever', () => {
+  const profile = new Profile();
+  const { feed } = decoder(profile);
+  const threads = [{ own: '', tid: 7, name: '', pid: 7 }];
+  feed(0, trace('7 MainThread 0-50 a'), { beside: true, threads });
+  expect(profile.threads.length).toBe(0);
+  profile.threads.add({ process: profile.processes.add({ pid: 7, name: 'train.py' }), tid: 7, name: 'python3' });
+  feed(50, trace('7 MainThread 0-50 b'), { beside: true, threads });
+  expect(picture(profile)).toEqual(['MainThread a: 0 10 20 30 40', 'MainThread b: 50 60 70 80 90']);
+  expect(profile.threads.length).toBe(1);
+
+  const alone = decoder();
+  for (let i = 0; i < 3; i++) alone.feed(i * 50, trace('7 MainThread 0-50 a'), { beside: true, threads });
+  expect(alone.profile.lanes).toHaveLength(0);
+  alone.feed(150, trace('7 MainThread 0-50 a'), { beside: true, threads });
+  expect(alone.profile.lane('cpu')?.rows).toBe(20);
 });
 
 test('raw windows, for holders of the lock, with processes and odd names', () => {
