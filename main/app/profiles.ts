@@ -15,7 +15,9 @@ import { fileName } from '../record/export.ts';
 import { megabytes } from '../record/machine.ts';
 import type { DecoderEvent, DecoderJob, ExportAsk, Summary } from '../record/messages.ts';
 import type { Recording } from '../record/recording.ts';
-import type { PtyTerminal } from '../record/terminal.ts';
+import type { PtyTerminal, ShownTerminal } from '../record/terminal.ts';
+import { readPast } from './past.ts';
+import type { Past } from './past.ts';
 
 export interface DeltaAnswer {
   readonly bytes: Uint8Array;
@@ -38,7 +40,7 @@ export interface OpenProfile {
   readonly place: string;
   title: string;
   readonly live: boolean;
-  readonly terminals: readonly PtyTerminal[];
+  readonly terminals: readonly ShownTerminal[];
   status(): ProfileStatus;
   since(cursor: Cursor): Promise<DeltaAnswer>;
   export(ask: ExportAsk): Promise<ExportAnswer>;
@@ -136,23 +138,27 @@ class FileProfile implements OpenProfile {
   readonly library: string;
   readonly place: string;
   readonly live = false;
-  readonly terminals: readonly PtyTerminal[] = [];
+  readonly terminals: readonly ShownTerminal[];
   title: string;
   readonly #host: DecoderHost;
   readonly #asker: Asker;
   #phase: Phase = 'opening';
   #progress: ProfileStatus['progress'] = null;
   #summary: Summary | null = null;
-  #notices: Notice[] = [];
+  #notices: Notice[];
+  readonly #past: Past | null;
   /** Resolves when it is known to be readable: at the first progress, or when all is loaded. Rejects where it is not. */
   readonly readable: Promise<void>;
   readonly loaded: Promise<void>;
 
-  constructor(options: { job: Exclude<DecoderJob, { kind: 'live' }>; title: string; library: string; place: string; changed: (profile: FileProfile) => void }) {
+  constructor(options: { job: Exclude<DecoderJob, { kind: 'live' }>; title: string; library: string; place: string; past: Past | null; changed: (profile: FileProfile) => void }) {
     this.id = randomBytes(8).toString('hex');
     this.library = options.library;
     this.place = options.place;
     this.title = options.title;
+    this.#past = options.past;
+    this.terminals = options.past?.terminals ?? [];
+    this.#notices = [...(options.past?.notices ?? [])];
     let begun = (): void => undefined;
     const first = new Promise<void>((resolve) => { begun = resolve; });
     this.#host = new DecoderHost(options.job, (event: DecoderEvent) => {
@@ -183,7 +189,7 @@ class FileProfile implements OpenProfile {
 
   status(): ProfileStatus {
     return {
-      phase: this.#phase, elapsed: this.#summary?.durationNs ?? 0, samples: this.#summary?.samples ?? 0, lost: 0, ownCpu: null, profilerCpu: null,
+      phase: this.#phase, elapsed: this.#summary?.durationNs ?? 0, samples: this.#summary?.samples ?? 0, lost: this.#past?.lost ?? 0, ownCpu: null, profilerCpu: null,
       targetCost: null, paused: false, progress: this.#progress, notices: this.#notices, target: null,
     };
   }
@@ -275,12 +281,12 @@ export class Profiles {
     if (known !== undefined) return known.id;
     const title = options.title ?? '';
     const job = ours ? { kind: 'recording' as const, path } : { kind: 'file' as const, path, name: title === '' ? basename(path) : title };
-    return await this.#openFile({ job, title: title === '' ? titleOfPath(path, ours) : title, library: options.library ?? '', place }, options.discard);
+    return await this.#openFile({ job, title: title === '' ? titleOfPath(path, ours) : title, library: options.library ?? '', place, past: ours ? readPast(path) : null }, options.discard);
   }
 
   /** Decodes the raw streams of a recording folder again: a profile of its own beside the recorded one. */
   async decodeAgain(folder: string, title: string): Promise<ProfileRef> {
-    return await this.#openFile({ job: { kind: 'decode', path: folder }, title: `${title} (decoded again)`, library: '', place: '' });
+    return await this.#openFile({ job: { kind: 'decode', path: folder }, title: `${title} (decoded again)`, library: '', place: '', past: readPast(folder) });
   }
 
   /** Closes a profile. A live recording is not stopped: it stays open until it has ended. */

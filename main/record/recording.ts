@@ -5,29 +5,30 @@ import { join } from 'node:path';
 import { UserError, messageOf } from '#core/errors';
 import type { Cursor } from '#core/model/delta';
 import { ns } from '#core/model/ids';
-import { emptyInfo } from '#core/model/profile';
-import type { Notice, Phase, ProfileStatus, RecordOptions, Target } from '#core/protocol/api';
+import type { Notice, Phase, ProfileStatus } from '#core/protocol/api';
 import type { RecordingFile } from '../library/recording-file.ts';
-import { FORMAT_MAJOR, FORMAT_MINOR, writeRecordingFile } from '../library/recording-file.ts';
+import { writeRecordingFile } from '../library/recording-file.ts';
 import { checkIdentity, startOf } from '../processes/identity.ts';
-import { withDescendants } from '../processes/tree.ts';
 import { PROFILERS } from '../profilers/index.ts';
 import type { Profiler, Running, Watched } from '../profilers/profiler.ts';
 import { chooseProfilers } from './choose.ts';
 import { dataFolder, makePrivate, recordingsFolder } from './data-folder.ts';
 import { DecoderHost } from './decoder-host.ts';
+import { firstFile, infoOf } from './first-file.ts';
 import type { Launched } from './launch.ts';
 import { launchStopped } from './launch.ts';
 import { checkDisk, commitOf, diskSpace, machineFacts, megabytes } from './machine.ts';
-import { maskArguments, maskEnvironment, maskText } from './mask.ts';
+import { maskText } from './mask.ts';
 import type { DecoderEvent, ExportAsk, Mix, Summary } from './messages.ts';
 import { OwnMeter, ProfilerMeter, TargetMeter, targetCost } from './meter.ts';
+import type { StartRequest } from './request.ts';
+import { attached, checkOptions } from './request.ts';
+import { MOST_RAW, dropOldest } from './retention.ts';
 import { ProfilerRun } from './run.ts';
 import { Streams } from './streams.ts';
 import type { TargetFacts } from './target.ts';
 import { targetFacts } from './target.ts';
 import type { PtyTerminal } from './terminal.ts';
-import { toolVersion } from './version.ts';
 
 const METER_MS = 250;
 const DISK_MS = 1000;
@@ -39,19 +40,6 @@ const AFTER_TARGET_MS = 2000;
 const NOTEWORTHY = 16_000_000;
 /** How long a profiler's stop may take before its processes are killed. */
 const STOP_MS = 8000;
-
-export interface StartRequest {
-  readonly target: Target;
-  readonly options: RecordOptions;
-  /** Where a launched command runs: a pseudo-terminal of ours, or the terminal, input and process group that we have. */
-  readonly terminal: 'pty' | 'inherit';
-  /** A profiler that cannot start is an error, also where the command could run without. */
-  readonly strict?: boolean;
-  /** Data folder; see dataFolder. */
-  readonly home?: string;
-  /** Stands in for the list of profilers, in tests. */
-  readonly profilers?: readonly Profiler[];
-}
 
 export interface RecordingEnd {
   /** '' for a clean end, else what went wrong, for people. */
@@ -111,24 +99,6 @@ export async function startRecording(request: StartRequest): Promise<Recording> 
   }
 }
 
-function attached(target: Target): Watched[] {
-  if (target.kind !== 'attach') return [];
-  const roots = target.processes.map((process) => process.pid);
-  const pids = target.children ? withDescendants(roots) : roots;
-  const watched: Watched[] = [];
-  for (const pid of pids) {
-    const start = startOf(pid);
-    if (start !== null) watched.push({ pid, start });
-  }
-  return watched;
-}
-
-function checkOptions(options: RecordOptions): void {
-  if (!(options.rate >= 1 && options.rate <= 20_000)) throw new UserError('rate', `a rate of ${options.rate} samples a second is not possible`, { hint: 'From 1 to 20000; 99 is usual.' });
-  if (!(options.duration >= 0)) throw new UserError('duration', `a duration of ${options.duration} s is not possible`);
-  if (options.lanes.length === 0) throw new UserError('lanes', 'no lane was chosen to record');
-}
-
 interface Parts {
   readonly request: StartRequest;
   readonly id: string;
@@ -183,7 +153,7 @@ export class Recording {
     this.done = new Promise((resolve) => { this.#finishDone = resolve; });
     this.sealed = new Promise((resolve) => { this.#finishSealed = resolve; });
     for (const notice of parts.notices) this.#notices.set(notice.id, notice);
-    this.#file = firstFile(parts);
+    this.#file = firstFile({ ...parts, target: parts.request.target, options: parts.request.options });
     writeRecordingFile(this.folder, this.#file);
     this.#decoder = new DecoderHost({ kind: 'live', zeroAt: parts.zeroAt, folder: this.folder, info: infoOf(this.#file) }, (event) => this.#hear(event));
     this.#streams = new Streams({ decoder: this.#decoder, folder: this.folder, scratch: join(this.folder, 'scratch'), onDiskFailed: (message) => this.#diskFailed(message) });
@@ -474,6 +444,8 @@ export class Recording {
     if (this.#summary === null || this.#phase === 'recording') {
       await this.#decoder.call('summary', null).then((summary) => { this.#summary = summary; }, () => undefined);
     }
+    const dropped = this.#stopping === null ? dropOldest(join(this.folder, 'streams')) : [];
+    if (dropped.length > 0) this.notice({ id: 'raw', level: 'info', text: `The newest ${megabytes(MOST_RAW)} of raw bytes are kept; older ones were removed. The tables are whole.`, command: '' });
     const space = await diskSpace(this.folder).catch(() => null);
     if (space === null || space.usable > 0 || this.#stopping !== null) return;
     this.#diskFailed(`${megabytes(space.free)} of ${megabytes(space.total)} are left, and a recording never uses the last tenth`);
@@ -518,28 +490,4 @@ export class Recording {
   #emit(event: RecordingEvent): void {
     for (const listener of this.#listeners) listener(event);
   }
-}
-
-function firstFile(parts: Parts): RecordingFile {
-  const { target, options } = parts.request;
-  const machine = machineFacts();
-  const argv = maskArguments(parts.facts.argv);
-  const command = argv.join(' ');
-  return {
-    format: 'flamebench-recording', version: { major: FORMAT_MAJOR, minor: FORMAT_MINOR }, tool: `flamebench ${toolVersion()}`, id: parts.id,
-    title: options.title === '' ? parts.facts.name : options.title, command,
-    target: target.kind === 'attach'
-      ? { kind: 'attach', processes: target.processes.map((process) => ({ ...process })), children: target.children, argv }
-      : { kind: 'launch', argv, directory: target.directory, environment: maskEnvironment(target.environment) },
-    options: { ...options }, host: machine.host, kernel: machine.kernel, cpus: machine.cpus, gpus: machine.gpus, commit: '',
-    directory: parts.facts.directory, startedAt: parts.startedAt, zeroAt: parts.zeroAt, durationNs: 0, state: 'running', running: [],
-    streams: [], profilers: [], lanes: [], mix: [], gaps: [], lost: 0, exact: [], notices: [], exit: null, terminals: [], raw: false,
-  };
-}
-
-function infoOf(file: RecordingFile) {
-  return {
-    ...emptyInfo(), title: file.title, command: file.command, tool: file.tool, format: 'live', host: file.host, kernel: file.kernel,
-    startedAt: file.startedAt, directory: file.directory, live: true,
-  };
 }

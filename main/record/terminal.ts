@@ -16,7 +16,39 @@ const ROWS = 30;
 
 export type TerminalEnd = { readonly code: number | null; readonly signal: number | null };
 
-export class PtyTerminal implements Terminal {
+/** A terminal as a page sees it: one that runs, or one of a recording that was opened again. */
+export interface ShownTerminal {
+  readonly id: string;
+  readonly title: string;
+  readonly running: boolean;
+  readonly output: string;
+  write(text: string): void;
+  resize(columns: number, rows: number): void;
+}
+
+/** What a terminal had shown: it takes no input any more. */
+export class PastTerminal implements ShownTerminal {
+  readonly id = randomBytes(6).toString('hex');
+  readonly running = false;
+  readonly title: string;
+  readonly output: string;
+
+  /** `cast` is the text of a terminal.cast. */
+  constructor(title: string, cast: string) {
+    this.title = title;
+    this.output = castOutput(cast);
+  }
+
+  write(): void {
+    // Nobody is there to read it.
+  }
+
+  resize(): void {
+    // Its lines were broken when they were printed.
+  }
+}
+
+export class PtyTerminal implements Terminal, ShownTerminal {
   readonly id = randomBytes(6).toString('hex');
   readonly title: string;
   readonly pid: number;

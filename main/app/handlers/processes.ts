@@ -3,6 +3,7 @@ import { PROFILERS } from '../../profilers/index.ts';
 import { messageOf } from '#core/errors';
 import type { Check } from '#core/protocol/api';
 import type { Handlers } from '../context.ts';
+import { costOf } from '../cost.ts';
 
 /** The picker: what runs, and what can be recorded of it. */
 export function processHandlers(): Pick<Handlers, 'processes' | 'checks'> {
@@ -16,7 +17,7 @@ export function processHandlers(): Pick<Handlers, 'processes' | 'checks'> {
           return profiler.lanes.map((lane) => ({ profiler: profiler.id, lane, state: 'no', version: '', text: messageOf(error), command: '' }));
         }
       }));
-      return { checks: checks.flat(), cost: '' };
+      return { checks: checks.flat(), cost: costOf(target) };
     },
   };
 }

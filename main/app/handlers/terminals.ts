@@ -1,6 +1,6 @@
 import { UserError } from '#core/errors';
 import type { TerminalRef } from '#core/protocol/api';
-import type { PtyTerminal } from '../../record/terminal.ts';
+import type { PtyTerminal, ShownTerminal } from '../../record/terminal.ts';
 import type { Context, Handlers } from '../context.ts';
 
 const encoder = new TextEncoder();
@@ -38,7 +38,7 @@ export function watchTerminal(context: Context, terminal: PtyTerminal): void {
   void terminal.done.then(({ code, signal }) => context.emit('terminalExit', { terminal: terminal.id, code, signal }));
 }
 
-function find(context: Context, id: TerminalRef): PtyTerminal {
+function find(context: Context, id: TerminalRef): ShownTerminal {
   const shell = context.shells.get(id);
   if (shell !== null) return shell;
   for (const profile of context.profiles.all) {

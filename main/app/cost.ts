@@ -1,0 +1,28 @@
+import type { Target } from '#core/protocol/api';
+import { threadsOf } from '../processes/identity.ts';
+import { withDescendants } from '../processes/tree.ts';
+import { machineFacts, megabytes } from '../record/machine.ts';
+
+/** perf opens one file a thread and CPU; past this many it sees less, and says so. */
+const MOST_FILES = 20_000;
+/** A sample with 16 KB of copied stack, and what zstd leaves of it on disk. */
+const SAMPLE_BYTES = 16_900;
+const PACKED = 0.03;
+const USUAL_RATE = 99;
+
+/** What recording this target will take, before it starts: files, bytes a second, disk an hour. '' for a command that is not running yet. */
+export function costOf(target: Target): string {
+  if (target.kind === 'launch') return '';
+  const roots = target.processes.map((process) => process.pid);
+  const pids = target.children ? withDescendants(roots) : roots;
+  let threads = 0;
+  for (const pid of pids) threads += threadsOf(pid).length;
+  if (threads === 0) return '';
+  const { cpus } = machineFacts();
+  const files = threads * cpus;
+  // No more threads than CPUs can be sampled at once.
+  const bytes = Math.min(threads, cpus) * USUAL_RATE * SAMPLE_BYTES;
+  const many = files > MOST_FILES ? ` That is more than ${MOST_FILES.toLocaleString('en')} files: only a part of the threads gets full detail.` : '';
+  const what = `${pids.length === 1 ? '1 process' : `${pids.length} processes`}, ${threads.toLocaleString('en')} ${threads === 1 ? 'thread' : 'threads'}`;
+  return `${what}: up to ${files.toLocaleString('en')} perf files, ${megabytes(bytes)} a second, ${megabytes(bytes * PACKED * 3600)} of disk an hour.${many}`;
+}

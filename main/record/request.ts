@@ -1,0 +1,38 @@
+import { UserError } from '#core/errors';
+import type { RecordOptions, Target } from '#core/protocol/api';
+import { startOf } from '../processes/identity.ts';
+import { withDescendants } from '../processes/tree.ts';
+import type { Profiler, Watched } from '../profilers/profiler.ts';
+
+export interface StartRequest {
+  readonly target: Target;
+  readonly options: RecordOptions;
+  /** Where a launched command runs: a pseudo-terminal of ours, or the terminal, input and process group that we have. */
+  readonly terminal: 'pty' | 'inherit';
+  /** A profiler that cannot start is an error, also where the command could run without. */
+  readonly strict?: boolean;
+  /** Data folder; see dataFolder. */
+  readonly home?: string;
+  /** Stands in for the list of profilers, in tests. */
+  readonly profilers?: readonly Profiler[];
+}
+
+/** The processes of an attach as they are now, with their children where asked; those that are gone are left out. */
+export function attached(target: Target): Watched[] {
+  if (target.kind !== 'attach') return [];
+  const roots = target.processes.map((process) => process.pid);
+  const pids = target.children ? withDescendants(roots) : roots;
+  const watched: Watched[] = [];
+  for (const pid of pids) {
+    const start = startOf(pid);
+    if (start !== null) watched.push({ pid, start });
+  }
+  return watched;
+}
+
+/** Throws UserError for numbers that no profiler can take. */
+export function checkOptions(options: RecordOptions): void {
+  if (!(options.rate >= 1 && options.rate <= 20_000)) throw new UserError('rate', `a rate of ${options.rate} samples a second is not possible`, { hint: 'From 1 to 20000; 99 is usual.' });
+  if (!(options.duration >= 0)) throw new UserError('duration', `a duration of ${options.duration} s is not possible`);
+  if (options.lanes.length === 0) throw new UserError('lanes', 'no lane was chosen to record');
+}
