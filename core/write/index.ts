@@ -3,6 +3,7 @@ import type { PictureOptions, ViewValue } from '#core/analyze/view';
 import type { Profile } from '#core/model/profile';
 import { foldedLines } from './folded.ts';
 import { speedscopeJson } from './speedscope.ts';
+import { svg } from './svg.ts';
 
 /** A file made from what a tab shows. Pictures as PNG are main's: they need a library. */
 export interface Export {
@@ -25,4 +26,4 @@ export const speedscope: Export = {
   id: 'speedscope', extension: '.speedscope.json', title: 'speedscope', type: 'application/json', write: speedscopeJson,
 };
 
-export const EXPORTS: readonly Export[] = [folded, speedscope];
+export const EXPORTS: readonly Export[] = [folded, speedscope, svg];

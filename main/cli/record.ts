@@ -7,6 +7,7 @@ import { UserError, messageOf } from '#core/errors';
 import type { LaneKind } from '#core/model/lane';
 import type { RecordOptions, Target } from '#core/protocol/api';
 import { FIRST_OPTIONS } from '#core/protocol/api';
+import type { Recording } from '../record/recording.ts';
 import type { Arguments } from './arguments.ts';
 import { isSet, numberOf, textOf } from './arguments.ts';
 import type { CliIo } from './io.ts';
@@ -24,9 +25,9 @@ const BY_SIGNAL = 128;
 export async function record(args: Arguments, io: CliIo): Promise<number> {
   const options = optionsOf(args);
   const target = await targetOf(args);
-  if (target.kind === 'attach') return (await run(args, io, target, options)).code;
+  if (target.kind === 'attach') return await run(args, io, target, options);
   try {
-    return (await run(args, io, target, options)).code;
+    return await run(args, io, target, options);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     await print(io.stderr, `flamebench: ${errorLine(error)}\n`);
@@ -69,22 +70,25 @@ async function targetOf(args: Arguments): Promise<Target> {
   return { kind: 'attach', processes, children: !isSet(args, 'no-children') };
 }
 
-async function run(args: Arguments, io: CliIo, target: Target, options: RecordOptions): Promise<{ code: number }> {
+async function run(args: Arguments, io: CliIo, target: Target, options: RecordOptions): Promise<number> {
   const out = textOf(args, 'output');
   if (out !== undefined) await checkOutput(out, isSet(args, 'force'));
   const { startRecording } = await import('../record/recording.ts');
   const launched = target.kind === 'launch';
   const strict = isSet(args, 'strict');
-  const recording = await startRecording({ target, options, terminal: 'inherit', strict });
 
+  // Set before the start: a signal that comes while profilers attach is kept until there is something to stop.
+  let recording: Recording | null = null;
   let stops = 0;
   const stop = () => {
     stops++;
-    recording.stop().catch((error: unknown) => void io.stderr.write(`flamebench: ${messageOf(error)}\n`));
+    recording?.stop().catch((error: unknown) => void io.stderr.write(`flamebench: ${messageOf(error)}\n`));
   };
   // With a command, Ctrl-C is the command's: we wait for its end. What is sent to us alone is passed on to it.
+  let waiting: NodeJS.Signals | null = null;
   const pass = (signal: NodeJS.Signals) => {
-    const pid = recording.status().target?.pid ?? 0;
+    waiting = signal;
+    const pid = recording?.status().target?.pid ?? 0;
     try {
       if (pid > 0) process.kill(pid, signal);
     } catch {
@@ -95,7 +99,28 @@ async function run(args: Arguments, io: CliIo, target: Target, options: RecordOp
     ? [['SIGINT', () => undefined], ['SIGQUIT', () => undefined], ['SIGTERM', () => pass('SIGTERM')], ['SIGHUP', () => pass('SIGHUP')]]
     : [['SIGINT', stop], ['SIGTERM', stop], ['SIGHUP', stop]];
   for (const [signal, handler] of handlers) process.on(signal, handler);
+  try {
+    recording = await startRecording({ target, options, terminal: 'inherit', strict });
+    if (stops > 0) stop();
+    if (waiting !== null) pass(waiting);
+    return await follow(recording, { args, io, launched, strict, out, stops: () => stops });
+  } finally {
+    for (const [signal, handler] of handlers) process.off(signal, handler);
+  }
+}
 
+interface Following {
+  readonly args: Arguments;
+  readonly io: CliIo;
+  readonly launched: boolean;
+  readonly strict: boolean;
+  readonly out: string | undefined;
+  /** How often the user asked to stop. */
+  readonly stops: () => number;
+}
+
+/** Waits for the end of a recording, telling what happens; saves it; resolves with the exit code. */
+async function follow(recording: Recording, { args, io, launched, strict, out, stops }: Following): Promise<number> {
   const told = new Set<string>();
   let failed = false;
   const tell = () => {
@@ -112,7 +137,7 @@ async function run(args: Arguments, io: CliIo, target: Target, options: RecordOp
   // The command has the terminal to itself; a line of ours is drawn only while attached.
   const meter = !launched && io.stderrIsTTY ? setInterval(() => {
     const { elapsed, samples, lost, phase } = recording.status();
-    const text = `${phase === 'stopping' ? 'Stopping' : 'Recording'} ${formatTime(elapsed)}, ${formatCount(samples)} samples${lost > 0 ? `, ${formatCount(lost)} lost` : ''}${stops === 0 ? ' (Ctrl-C stops)' : ''}`;
+    const text = `${phase === 'stopping' ? 'Stopping' : 'Recording'} ${formatTime(elapsed)}, ${formatCount(samples)} samples${lost > 0 ? `, ${formatCount(lost)} lost` : ''}${stops() === 0 ? ' (Ctrl-C stops)' : ''}`;
     io.stderr.write(`\r\x1b[K${text.slice(0, io.columns - 1)}`);
   }, 250) : null;
 
@@ -128,17 +153,16 @@ async function run(args: Arguments, io: CliIo, target: Target, options: RecordOp
 
   const path = await save(recording.folder, out, args, io);
   const { elapsed, samples, lost } = recording.status();
-  for (const [signal, handler] of handlers) process.off(signal, handler);
   if (isSet(args, 'json')) {
     await printJson(io, {
       path, id: recording.id, durationNs: elapsed, samples, lost, error: ended.error, exitCode: ended.exitCode, signal: ended.signal,
     });
   }
   if (out !== '-') await print(io.stderr, `${path}\n`);
-  if (!launched) return { code: ended.error === '' ? 0 : 1 };
-  if (strict && (failed || ended.error !== '')) return { code: OWN_FAILURE };
-  if (ended.signal !== null) return { code: BY_SIGNAL + signalNumber(ended.signal) };
-  return { code: ended.exitCode ?? OWN_FAILURE };
+  if (!launched) return ended.error === '' ? 0 : 1;
+  if (strict && (failed || ended.error !== '')) return OWN_FAILURE;
+  if (ended.signal !== null) return BY_SIGNAL + signalNumber(ended.signal);
+  return ended.exitCode ?? OWN_FAILURE;
 }
 
 function signalNumber(signal: number | string): number {
