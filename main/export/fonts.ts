@@ -5,7 +5,8 @@ import { RESOURCES } from '../paths.ts';
 
 type Sharp = typeof sharpType;
 
-const FOLDER = join(RESOURCES, 'fonts');
+// A packaged application has its files in an archive that native code cannot read; resources lie unpacked beside it.
+const FOLDER = join(RESOURCES, 'fonts').replace(/\.asar(?=\/)/, '.asar.unpacked');
 
 /**
  * Adds the fonts that come with us to those that pictures are drawn with: without any, a machine draws empty squares.
