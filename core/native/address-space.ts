@@ -4,7 +4,8 @@ import type { Profile } from '#core/model/profile';
 import type { FrameRule } from '#core/model/tables';
 import { FRAME_RULES, FUNCTION_UNNAMED } from '#core/model/tables';
 import type { CodeModule } from './code-module.ts';
-import { ElfModule, openModule } from './elf-module.ts';
+import { openModule } from './elf-module.ts';
+import type { ElfModule } from './elf-module.ts';
 import { JitModule } from './jit-module.ts';
 import { KernelNames } from './kernel-names.ts';
 import { baseName, isOwnFile } from './own-code.ts';
@@ -109,6 +110,7 @@ export class AddressSpaces {
   #jits: JitModule[] = [];
   #kernel: KernelNames;
   #stitched = new Map<FrameId, FrameId>();
+  #changesSeen = 0;
 
   /** `directory` is the target's: functions of files below it are the user's own. '' = nobody's. */
   constructor(profile: Profile, sources: NativeSources, options: { directory: string }) {
@@ -122,19 +124,24 @@ export class AddressSpaces {
   map(pid: number, mapping: MappingFacts): void {
     const end = mapping.start + mapping.length;
     if (!(mapping.start >= 0 && mapping.length > 0 && end <= Number.MAX_SAFE_INTEGER)) return;
-    const space = this.space(pid);
+    let space = this.#spaces.get(pid);
+    if (space === undefined) {
+      space = new Space(pid);
+      this.#spaces.set(pid, space);
+    }
     if (!mapping.executable) {
       space.replace(mapping.start, end, null);
       return;
     }
+    const path = mapping.path.replace(/ \(deleted\)$/, '');
     const known = space.find(mapping.start);
     if (
-      known !== null && known.start === mapping.start && known.end === end && known.path === mapping.path &&
+      known !== null && known.start === mapping.start && known.end === end && known.path === path &&
       known.fileOffset === mapping.fileOffset && (known.buildId === mapping.buildId || mapping.buildId === '')
     ) return;
-    if (space.runtime === 'unknown' && /^(?:lib)?python\d/.test(baseName(mapping.path))) space.runtime = 'python';
+    if (space.runtime === 'unknown' && /^(?:lib)?python\d/.test(baseName(path))) space.runtime = 'python';
     space.replace(mapping.start, end, {
-      start: mapping.start, end, fileOffset: mapping.fileOffset, path: mapping.path, buildId: mapping.buildId, module: null, bias: 0,
+      start: mapping.start, end, fileOffset: mapping.fileOffset, path, buildId: mapping.buildId, module: null, bias: 0,
     });
   }
 
@@ -262,10 +269,12 @@ export class AddressSpaces {
   /** Stitched frames follow the frames that they were made from. */
   #renameStitched(): void {
     const { frames } = this.#profile;
+    if (frames.changes.length === this.#changesSeen) return;
     for (const [from, to] of this.#stitched) {
       const fn = frames.functionOf(from);
       if (fn !== frames.functionOf(to)) frames.setFunction(to, fn);
     }
+    this.#changesSeen = frames.changes.length;
   }
 
   #open(space: Space, range: CodeRange): void {

@@ -41,6 +41,7 @@ export class ElfModule extends CodeModule {
     this.#base = path.startsWith('[') ? path : baseName(path);
     this.#flags = own ? FUNCTION_OWN : 0;
     this.#openDebug = openDebug;
+    if (elf !== null && this.frames === null) profile.skip(`${this.#base}: code of another processor, only x86-64 is unwound`);
   }
 
   /** A large symbol table waits to be read. */

@@ -71,7 +71,7 @@ export class JitModule extends CodeModule {
 const UNNAMED: FunctionFacts = { name: '[anonymous code]', library: '[anon]', kind: 'native', flags: FUNCTION_UNNAMED };
 
 /**
- * What a line of a perf map names: `py::qualname:file` of CPython, `JS:~name file:line:column` and its older spellings
+ * What a line of a perf map names (the signs before V8's names say how they were compiled): `py::qualname:file` of CPython, `JS:~name file:line:column` and its older spellings
  * of V8, `Lclass;::method` of Java agents.
  */
 export function jitFunction(entry: string, directory: string): FunctionFacts {
@@ -82,7 +82,7 @@ export function jitFunction(entry: string, directory: string): FunctionFacts {
     const file = colon < 0 ? '' : entry.slice(colon + 1);
     return { name, file, kind: 'python', library: pythonPackage(file), flags: isOwnFile(file, directory) ? FUNCTION_OWN : 0 };
   }
-  const script = /^(?:JS|LazyCompile|Function|Script|Eval|Script|RegExp|Module):(?:\w+:)?[~*^+'-]?(.*)$/.exec(entry);
+  const script = /^(?:JS|LazyCompile|Function|Script|Eval|RegExp|Module):[~*^+-]?'?(.*)$/.exec(entry);
   if (script !== null) {
     const place = /^(.*?) ?((?:file:\/\/|node:|\/|\[)?[^ ]*):(\d+):(\d+)$/.exec(script[1]) ?? /^(.*?) ?((?:file:\/\/|node:|\/|\[)?[^ ]*):(\d+)$/.exec(script[1]);
     const file = (place?.[2] ?? '').replace(/^file:\/\//, '');

@@ -1,6 +1,9 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { UserError, messageOf } from '#core/errors';
 import type { ByteSource } from '#core/read/format';
+
+/** Paths come from a process that may mean harm: a FIFO there must not hold us up, a terminal must not become ours. */
+export const CAREFULLY = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
 
 interface Slot {
   readonly path: string;
@@ -30,7 +33,7 @@ export class OpenFiles {
   open(path: string): ByteSource | null {
     let fd: number;
     try {
-      fd = openSync(path, 'r');
+      fd = openSync(path, CAREFULLY);
     } catch {
       return null;
     }
@@ -91,7 +94,7 @@ export class OpenFiles {
 
   #reopen(slot: Slot): void {
     try {
-      slot.fd = openSync(slot.path, 'r');
+      slot.fd = openSync(slot.path, CAREFULLY);
     } catch (error) {
       throw new UserError('file-gone', `${slot.path} is gone, so its names and unwinding rules are too`, { cause: error });
     }

@@ -5,11 +5,13 @@ import { memorySource } from '#core/native/file-view';
 import type { NativeSources } from '#core/native/sources';
 import type { ByteSource } from '#core/read/format';
 import { debugPlaces, hasBuildId } from './debug-files.ts';
-import { OpenFiles } from './files.ts';
+import { CAREFULLY, OpenFiles } from './files.ts';
 
 /** A perf map is looked for again this often while there is none. */
 const RETRY_MS = 250;
 const MAP_CHUNK = 1 << 20;
+/** Perf maps that are followed at once; one that is dropped is read from its start when it is asked for again. */
+const MAP_LIMIT = 256;
 const VDSO_LIMIT = 1 << 20;
 
 interface FollowedMap {
@@ -71,6 +73,11 @@ export class LiveSources implements NativeSources {
     if (map === undefined) {
       map = { fd: -1, offset: 0, decoder: new StringDecoder('utf8'), lookedAt: -Infinity };
       this.#perfMaps.set(pid, map);
+      for (const [other, oldest] of this.#perfMaps) {
+        if (this.#perfMaps.size <= MAP_LIMIT) break;
+        if (oldest.fd >= 0) closeSync(oldest.fd);
+        this.#perfMaps.delete(other);
+      }
     }
     if (map.fd < 0) {
       if (now - map.lookedAt < RETRY_MS) return '';
@@ -131,7 +138,7 @@ function openPerfMap(pid: number): number {
   const places = [`/proc/${pid}/root/tmp/perf-${own}.map`, `/tmp/perf-${pid}.map`];
   for (const place of places) {
     try {
-      const fd = openSync(place, 'r');
+      const fd = openSync(place, CAREFULLY);
       if (fstatSync(fd).isFile()) return fd;
       closeSync(fd);
     } catch {

@@ -130,6 +130,7 @@ describe('small readers', () => {
     ['py::<module>:<string>', 'python', '<module>', '<string>', ''],
     ['JS:~fib /home/me/app/a.js:3:13', 'javascript', 'fib', '/home/me/app/a.js', ''],
     ['JS:^inner file:///home/me/app/b.mjs:3:13', 'javascript', 'inner', '/home/me/app/b.mjs', ''],
+    ["JS:*'fib /home/me/app/a.js:1:13", 'javascript', 'fib', '/home/me/app/a.js', ''],
     ['LazyCompile:*main node:internal/x:9', 'javascript', 'main', 'node:internal/x', ''],
     ['JS:~ /home/me/app/a.js:1:1', 'javascript', '(anonymous)', '/home/me/app/a.js', ''],
     ['Builtin:ArrayMap', 'native', 'Builtin:ArrayMap', '', '[jit]'],
