@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { Profile } from '#core/model/profile';
 import { PySpyDecoder } from '#core/read/py-spy/decoder';
+import { cpuTimeOf } from '../../../main/processes/cpu.ts';
 import { findTool } from '../../../main/profilers/find-tool.ts';
 import { pySpy } from '../../../main/profilers/py-spy.ts';
 import { PlainRun, endTargets, startTarget, wait } from '../../support/plain-run.ts';
@@ -60,7 +61,8 @@ test.skipIf(missing)('windows give the shares of a program that is known', async
   const { pid } = await startTarget(python, [`${programs}known_shares.py`]);
   const run = newRun([pid], { rate: 200 }, { directory: programs.slice(0, -1) });
   const running = await pySpy.start(run);
-  await wait(8000);
+  // 1,500 samples at 200 Hz are 7.5 s of the program's own CPU time, however busy this machine is.
+  for (let i = 0; i < 300 && (cpuTimeOf(pid) ?? 0) < 7.9e9; i++) await wait(100);
   await running.stop();
   expect(await running.done).toEqual({ error: '' });
   expect(process.kill(pid, 0)).toBe(true);
@@ -70,14 +72,15 @@ test.skipIf(missing)('windows give the shares of a program that is known', async
   const main = leaves(profile, 'MainThread');
   const hot = main.get('hot') ?? 0;
   const warm = main.get('warm') ?? 0;
-  expect((profile.lane('cpu')?.rows ?? 0)).toBeGreaterThan(500);
+  const samples = profile.lane('cpu')?.rows ?? 0;
+  expect(samples).toBeGreaterThan(200);
   expect(Object.fromEntries(profile.skipped)).toEqual({});
   expect(run.terminals).toHaveLength(1);
   expect(run.terminals[0].text).toContain(`looks at process ${pid} 200 times a second`);
   expect(run.left()).toEqual([]);
   expect(own(profile)).toEqual(['<module>', 'hot', 'main', 'warm']);
-  expect(hot / (hot + warm)).toBeGreaterThan(0.70);
-  expect(hot / (hot + warm)).toBeLessThan(0.80);
+  // Three quarters, within 5 points at 1,500 samples; fewer samples know it less well.
+  expect(Math.abs(hot / (hot + warm) - 0.75)).toBeLessThan(0.05 * Math.max(1, Math.sqrt(1500 / samples)));
 });
 
 test.skipIf(missing)('a thread that rests counts for what it works', async () => {
