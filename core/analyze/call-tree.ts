@@ -27,6 +27,8 @@ export class CallTree {
   /** How far the lane's rows were taken. */
   #chunk = 0;
   #row = 0;
+  /** Thinnings of the lane that are taken: another one means that rows were counted that are not there any more. */
+  #thinnings = 0;
   #self = new Float64Array(0);
   #selfSamples = new Float64Array(0);
   #totals = new Float64Array(0);
@@ -44,6 +46,7 @@ export class CallTree {
     this.selection = selection;
     this.inverted = inverted;
     this.#shape = shapeFor(profile, lane, selection.transforms, inverted);
+    this.#thinnings = lane.thinnings;
     this.update();
   }
 
@@ -80,8 +83,9 @@ export class CallTree {
   /** Takes rows and name patches since last time; true if anything changed. */
   update(): boolean {
     const shape = shapeFor(this.profile, this.lane, this.selection.transforms, this.inverted);
-    const rebuilt = shape !== this.#shape;
+    const rebuilt = shape !== this.#shape || this.lane.thinnings !== this.#thinnings;
     if (rebuilt) {
+      this.#thinnings = this.lane.thinnings;
       this.#shape = shape;
       this.#chunk = this.#row = 0;
       this.#total = this.#samples = this.#outside = 0;

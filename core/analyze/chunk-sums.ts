@@ -12,8 +12,12 @@ export interface ChunkSums {
   readonly counts: Float64Array;
 }
 
-/** By lane, by level, by number of the block: sums of 2^level chunks. Closed chunks never change, so neither do these. */
-const known = new WeakMap<Lane, ChunkSums[][]>();
+/** By level, by number of the block: sums of 2^level chunks. Closed chunks change only when the lane is thinned. */
+interface Sums {
+  readonly thinnings: number;
+  readonly levels: ChunkSums[][];
+}
+const known = new WeakMap<Lane, Sums>();
 
 /** Sums of the largest block that begins at chunk `first` and ends before `end`; `end` is at most the number of closed chunks. */
 export function sumsFrom(lane: Lane, first: number, end: number): ChunkSums {
@@ -23,9 +27,9 @@ export function sumsFrom(lane: Lane, first: number, end: number): ChunkSums {
 }
 
 function block(lane: Lane, level: number, index: number): ChunkSums {
-  let levels = known.get(lane);
-  if (levels === undefined) known.set(lane, (levels = []));
-  const blocks = (levels[level] ??= []);
+  let sums = known.get(lane);
+  if (sums === undefined || sums.thinnings !== lane.thinnings) known.set(lane, (sums = { thinnings: lane.thinnings, levels: [] }));
+  const blocks = (sums.levels[level] ??= []);
   return (blocks[index] ??= level === 0 ? summed(lane.chunks[index]) : merged(block(lane, level - 1, index * 2), block(lane, level - 1, index * 2 + 1)));
 }
 

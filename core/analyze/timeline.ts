@@ -28,6 +28,11 @@ export class LaneStrip {
   update(): boolean {
     const { chunks, intervals, unit } = this.lane;
     let taken = false;
+    // A lane that was cleared comes again from its first row. A thinned one has the same bins: positions hold.
+    if (chunks.length <= this.#chunk && this.#chunk > 0) {
+      this.#bins.fill(0);
+      this.#length = this.#chunk = this.#row = 0;
+    }
     for (; this.#chunk < chunks.length; this.#chunk++, this.#row = 0) {
       const chunk = chunks[this.#chunk];
       for (; this.#row < chunk.rows; this.#row++) {
