@@ -42,7 +42,10 @@ export class Session {
   readonly view = $derived.by(() => this.tab.view);
   readonly recording = $derived.by(() => isRecording(this.live.status));
 
-  /** The chosen lane, else the first with samples, else the first; null before there is any. */
+  /**
+   * The chosen lane; else, for a Python program, what py-spy saw, whose boxes are its own functions; else the first with
+   * samples. null before there is any.
+   */
   readonly lane: Lane | null = $derived.by(() => {
     void this.live.revision;
     const wanted = this.view.lane;
@@ -51,7 +54,9 @@ export class Session {
       const found = lanes.find((lane) => lane.kind === wanted.kind && lane.name === wanted.name) ?? lanes.find((lane) => lane.kind === wanted.kind);
       if (found !== undefined) return found;
     }
-    return lanes.find((lane) => lane.rows > 0) ?? lanes[0] ?? null;
+    const { target } = this.live.status;
+    const python = target === null || target.runtime === 'python' ? lanes.find((lane) => lane.name === 'py-spy' && lane.rows > 0) : undefined;
+    return python ?? lanes.find((lane) => lane.rows > 0) ?? lanes[0] ?? null;
   });
 
   /** Boxes keep their place while new data comes; sorted by width when they have come to rest. */
