@@ -68,6 +68,18 @@ function binaryText(bytes: Uint8Array, start: number, end: number): string {
   return text;
 }
 
+function isText(bytes: Uint8Array, start: number, end: number, text: string): boolean {
+  if (end - start !== text.length) return false;
+  for (let i = 0; i < text.length; i++) if (bytes[start + i] !== text.charCodeAt(i)) return false;
+  return true;
+}
+
+function numberAt(bytes: Uint8Array, start: number, end: number): number {
+  let value = 0;
+  for (let at = start; at < end; at++) value = value * 10 + bytes[at] - 48;
+  return value;
+}
+
 /** Strips `:u`, `:pppH` and the like: what a one-line sample is compared by. */
 function eventBase(event: string): string {
   return event.replace(/:[ukhvpPGHSDIWebu]+$/, '');
@@ -86,6 +98,9 @@ export class PerfCollapser {
   #seen = new ByteTable();
   /** Text id of each line in `#seen`; SKIPPED for a process name in parentheses, UNSEEN where it must be read again. */
   #textOfLine: number[] = [];
+  /** Comms seen before, and the root that each gives. */
+  #comms = new ByteTable();
+  #names: string[] = [];
   #texts: string[] = [];
   #textIds = new Map<string, number>();
   #stacks = new StackTable();
@@ -185,7 +200,7 @@ export class PerfCollapser {
 
     let last = end;
     while (last > start && isSpace(bytes[last - 1])) last--;
-    let period = '';
+    let period = 0;
     if (bytes[last - 1] === 58) {
       // `...: [period] event:`; only such a line tells its event.
       let at = last - 1;
@@ -198,27 +213,34 @@ export class PerfCollapser {
         const digitsStart = at;
         if (digitsStart < digitsEnd) while (at > start && isSpace(bytes[at - 1])) at--;
         if (at > start && bytes[at - 1] === 58) {
-          const event = binaryText(bytes, eventStart, last - 1);
           if (this.#single !== null) this.#foldSingle();
-          if (this.#event === '') this.#event = event;
-          else if (event !== this.#event) { this.otherEvents++; return true; }
-          period = binaryText(bytes, digitsStart, digitsEnd);
+          if (this.#event === '') this.#event = binaryText(bytes, eventStart, last - 1);
+          else if (!isText(bytes, eventStart, last - 1, this.#event)) { this.otherEvents++; return true; }
+          period = numberAt(bytes, digitsStart, digitsEnd);
         }
       }
     } else if (bytes[last - 1] === 41 && this.#oneLine(bytes, start, end)) {
       return true;
     }
     if (this.#single !== null) this.#foldSingle();
-    this.#period = period === '' || period === '0' ? 1 : Number(period);
-    let name = binaryText(bytes, start, nameEnd);
-    if (this.#options.pid === true || this.#options.tid === true) {
-      const hasTid = tidEnd > tidStart && binaryText(bytes, tidStart, tidEnd) !== '0';
-      const first = binaryText(bytes, pidStart, pidEnd);
-      const pid = hasTid ? first : '?';
-      const tid = hasTid ? binaryText(bytes, tidStart, tidEnd) : first;
-      name += this.#options.tid === true ? `-${pid}/${tid}` : `-${pid}`;
+    // No period, or one of 0, counts one.
+    this.#period = period === 0 ? 1 : period;
+    if (this.#options.pid !== true && this.#options.tid !== true) {
+      let comm = this.#comms.find(bytes, start, nameEnd);
+      if (comm < 0) {
+        if (this.#comms.length >= MOST_LINES) { this.#comms = new ByteTable(); this.#names = []; this.#comms.find(bytes, start, nameEnd); }
+        comm = this.#comms.add(bytes, start, nameEnd);
+        this.#names.push(binaryText(bytes, start, nameEnd).replaceAll(' ', '_'));
+      }
+      this.#name = this.#names[comm];
+      this.#java = this.#name === 'java';
+      return true;
     }
-    this.#setName(name);
+    const hasTid = tidEnd > tidStart && !isText(bytes, tidStart, tidEnd, '0');
+    const first = binaryText(bytes, pidStart, pidEnd);
+    const pid = hasTid ? first : '?';
+    const tid = hasTid ? binaryText(bytes, tidStart, tidEnd) : first;
+    this.#setName(`${binaryText(bytes, start, nameEnd)}-${this.#options.tid === true ? `${pid}/${tid}` : pid}`);
     return true;
   }
 

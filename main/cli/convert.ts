@@ -6,7 +6,6 @@ import type { PictureOptions } from '#core/analyze/view';
 import { FIRST_PICTURE } from '#core/analyze/view';
 import { UserError } from '#core/errors';
 import type { Profile } from '#core/model/profile';
-import { EXPORTS } from '#core/write/index';
 import type { Arguments } from './arguments.ts';
 import { isSet, numberOf, textOf } from './arguments.ts';
 import { foldDirect } from './fold-direct.ts';
@@ -48,6 +47,7 @@ export async function convert(args: Arguments, io: CliIo): Promise<number> {
       const { renderPng } = await import('../export/png.ts');
       await writeOutput(io, out, [await renderPng(profile, view, picture)]);
     } else {
+      const { EXPORTS } = await import('#core/write/index');
       const found = EXPORTS.find((one) => one.extension === ending);
       if (found === undefined) throw new UserError('export', `${ending} cannot be written yet`, { hint: `Can be written: ${ENDINGS.join(' ')}.` });
       await writeOutput(io, out, found.write(profile, view, picture));

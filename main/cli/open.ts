@@ -8,8 +8,6 @@ import { messageOf, UserError } from '#core/errors';
 import { Profile } from '#core/model/profile';
 import type { Format } from '#core/read/format';
 import { detect, HEAD_BYTES } from '#core/read/index';
-import { importFile } from '../record/import.ts';
-import { loadRecording } from '../record/load.ts';
 import { unpacked } from '../record/unpack.ts';
 import type { CliIo } from './io.ts';
 import { UsageError } from './io.ts';
@@ -95,8 +93,9 @@ export async function readProfile(input: Input, io: CliIo): Promise<Profile> {
     if (event.t === 'progress') progress.update(event.what ?? '', event.done ?? 0, event.total ?? 0);
   };
   try {
-    if (input.kind === 'recording') await loadRecording(profile, input.path, emit);
-    else await importFile(profile, input.path, input.name, emit);
+    // Loaded here: folding text needs neither, and starts sooner without.
+    if (input.kind === 'recording') await (await import('../record/load.ts')).loadRecording(profile, input.path, emit);
+    else await (await import('../record/import.ts')).importFile(profile, input.path, input.name, emit);
   } finally {
     progress.clear();
   }
