@@ -16,7 +16,6 @@ export interface PerfFailure {
 
 /** Lines of a terminal as plain text: no colours, no carriage returns, no empty lines. */
 export function plainLines(output: string): string[] {
-  // eslint-disable-next-line no-control-regex -- the escape character is what is looked for
   return output.replace(/\u001b\[[0-9;?]*[A-Za-z]/g, '').split(/[\r\n]+/).map((line) => line.trim()).filter((line) => line !== '');
 }
 

@@ -6,6 +6,7 @@ import { UserError, messageOf } from '#core/errors';
 import { startOf } from '../processes/identity.ts';
 import { argvOf, readProcLink, statOf } from '../processes/proc.ts';
 import { runtimeOf } from '../processes/runtime.ts';
+import { withDescendants } from '../processes/tree.ts';
 import { CpuAccount } from './account.ts';
 import { findTool, foldersOf, versionOf } from './find-tool.ts';
 import type { Profiler, Run, Running, Watched } from './profiler.ts';
@@ -36,8 +37,11 @@ async function startPySpy(run: Run): Promise<Running> {
   if (tool === null) throw new UserError('not-installed', 'py-spy is not installed.', { command: 'pipx install py-spy' });
   const version = await versionOf(tool);
   const launched = run.target.kind === 'launch';
-  const follow = run.options.pySpy.subprocesses;
-  const targets = launched || follow ? roots(run.watched) : run.watched.filter((watched) => isPython(watched.pid));
+  // Children that are wanted are followed, so that later ones are seen too: one py-spy for each tree.
+  const follow = run.options.pySpy.subprocesses || (run.target.kind === 'attach' && run.target.children);
+  const targets = launched ? roots(run.watched)
+    : follow ? roots(run.watched).filter((watched) => withDescendants([watched.pid]).some((pid) => isPython(pid)))
+      : run.watched.filter((watched) => isPython(watched.pid));
   if (targets.length === 0) {
     throw new UserError('not-python', `Process ${first.pid} is not a Python process, so py-spy has nothing to look at.`, { hint: 'perf shows its native stacks.' });
   }
@@ -54,7 +58,7 @@ async function startPySpy(run: Run): Promise<Running> {
   });
   const watches: Watch[] = [];
   try {
-    for (const watched of targets.slice(0, MOST_PROCESSES)) watches.push(await Watch.open(run, tool, watched, rate, launched, stream));
+    for (const watched of targets.slice(0, MOST_PROCESSES)) watches.push(await Watch.open(run, tool, watched, rate, launched, follow, stream));
     // A launched program is not Python yet: its windows begin when it is.
     if (!launched) await Promise.any(watches.map((watch) => watch.started)).catch((error: unknown) => { throw firstOf(error); });
   } catch (error) {
@@ -130,13 +134,13 @@ class Watch {
   #sampled = false;
   #behind = 0;
 
-  private constructor(run: Run, shell: PySpyShell, watched: Watched, rate: number, launched: boolean, stream: Stream) {
+  private constructor(run: Run, shell: PySpyShell, watched: Watched, rate: number, launched: boolean, follow: boolean, stream: Stream) {
     this.#run = run;
     this.#shell = shell;
     this.#watched = watched;
     this.#rate = rate;
     this.#stream = stream;
-    this.#account = new CpuAccount([watched.pid], run.options.pySpy.subprocesses, () => run.now());
+    this.#account = new CpuAccount([watched.pid], follow, () => run.now());
     this.started = new Promise((resolve, reject) => {
       this.#markStarted = resolve;
       this.#markFailed = reject;
@@ -150,8 +154,8 @@ class Watch {
     });
   }
 
-  static async open(run: Run, tool: string, watched: Watched, rate: number, launched: boolean, stream: Stream): Promise<Watch> {
-    const { gil, subprocesses } = run.options.pySpy;
+  static async open(run: Run, tool: string, watched: Watched, rate: number, launched: boolean, follow: boolean, stream: Stream): Promise<Watch> {
+    const { gil } = run.options.pySpy;
     const name = `py-spy-${watched.pid}`;
     await mkdir(join(run.scratch, name), { mode: 0o700 });
     // --idle always: see core/read/py-spy/decoder.ts. --nonblocking always: a blocking py-spy stops the target at each
@@ -159,9 +163,9 @@ class Watch {
     const shell = await PySpyShell.open(run, name, [
       tool, 'record', '--pid', String(watched.pid), '--nonblocking', '--threads',
       ...(gil ? ['--gil', '--format', 'raw', '--full-filenames'] : ['--idle', '--format', 'chrometrace']),
-      ...(subprocesses ? ['--subprocesses'] : []),
+      ...(follow ? ['--subprocesses'] : []),
     ]);
-    return new Watch(run, shell, watched, rate, launched, stream);
+    return new Watch(run, shell, watched, rate, launched, follow, stream);
   }
 
   async pause(): Promise<void> {

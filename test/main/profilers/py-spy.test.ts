@@ -126,7 +126,7 @@ test.skipIf(missing)('holders of the lock alone', async () => {
 
 test.skipIf(missing)('a shell with Python below it, followed with its children', async () => {
   const { pid } = await startTarget('bash', ['-c', `${python} ${programs}known_shares.py & wait`]);
-  const run = newRun([pid], { pySpy: { idle: false, gil: false, subprocesses: true } }, { children: true });
+  const run = newRun([pid], {}, { children: true });
   const running = await pySpy.start(run);
   await wait(1500);
   await running.stop();
