@@ -33,9 +33,12 @@ export interface PerfOptions {
   readonly live: boolean;
   readonly sources: NativeSources;
   readonly context: ReadContext;
-  /** Hand-over cut, monotonic ns: rows before it are dropped. With `shared`, the decoder before is waited for (see PerfShared). */
+  /**
+   * Hand-over, monotonic ns: rows before it are dropped. With `shared`, the decoder before is waited for (see PerfShared) and
+   * the seam is the first moment from here on at which both see the program.
+   */
   readonly from?: number;
-  /** Rows at or after it are dropped. The successor's `from` sets it too. */
+  /** Rows at or after it are dropped. A successor sets it too. */
   readonly until?: number;
   /** Which decoder `from` takes over from; the newest one that shares, unless given. */
   readonly replaces?: PerfDecoder;
@@ -66,7 +69,7 @@ export interface PerfStats {
   readonly stacks: StackStats;
 }
 
-/** Without a round for so long, a live stream is drawn as it comes. */
+/** Records whose round does not end for so long are drawn as they came. */
 const ROUND_PATIENCE_MS = 500;
 const TIMES_EVERY_MS = 250;
 const TWO32 = 0x1_0000_0000;
@@ -103,7 +106,14 @@ export class PerfDecoder implements ChunkDecoder, Turn {
   #until = Infinity;
   #nextSweep = 0;
   #sinceSweep = 0;
-  #lastRoundMs = 0;
+  /** Hand-over: FINISHED_INIT came; the seam is known; the other decoder has ended. */
+  #ready = false;
+  #planned = false;
+  #tookTurn = false;
+  /** Least time of a record so far. */
+  #first = NaN;
+  /** Wall time at which records began to wait for the end of their round; 0 when none does. */
+  #waitingSinceMs = 0;
   #lastTimesMs = 0;
   #skipped = new Map<string, number>();
   #switchesTold = 0;
@@ -127,7 +137,6 @@ export class PerfDecoder implements ChunkDecoder, Turn {
     }
     this.replaces = options.from === undefined ? null : options.replaces ?? this.shared.decoders.findLast((one) => !one.ended) ?? null;
     if (options.zeroAt !== null) this.#setCut();
-    if (this.replaces instanceof PerfDecoder) this.replaces.cutAt(this.#from);
     this.shared.decoders.push(this);
   }
 
@@ -157,6 +166,7 @@ export class PerfDecoder implements ChunkDecoder, Turn {
       checkPipeHeader(this.#magic, this.#options.context.name);
     }
     this.#outer.push(from === 0 ? chunk : chunk.subarray(from));
+    if (this.#options.live && this.#waitingSinceMs === 0 && this.#queue.length > 0) this.#waitingSinceMs = Date.now();
     this.#tell();
   }
 
@@ -183,7 +193,8 @@ export class PerfDecoder implements ChunkDecoder, Turn {
 
   idle(budgetMs: number): boolean {
     const now = Date.now();
-    if (this.#options.live && this.#queue.length > 0 && now - this.#lastRoundMs > ROUND_PATIENCE_MS && !this.#holds()) {
+    if (this.#options.live && this.#waitingSinceMs > 0 && now - this.#waitingSinceMs > ROUND_PATIENCE_MS && !this.#holds()) {
+      this.#waitingSinceMs = 0;
       this.#queue.drain(this.#emit);
       this.#tell();
     }
@@ -207,9 +218,11 @@ export class PerfDecoder implements ChunkDecoder, Turn {
     switch (type) {
       case RECORD.FINISHED_ROUND:
         this.stats.rounds++;
-        this.#lastRoundMs = this.#options.live ? Date.now() : 0;
-        if (this.#holds()) this.#queue.passRound();
-        else this.#queue.endRound(this.#emit);
+        this.#waitingSinceMs = 0;
+        if (this.#holds()) {
+          this.#planSeam();
+          this.#queue.passRound();
+        } else this.#queue.endRound(this.#emit);
         return 0;
       case RECORD.COMPRESSED:
         this.#inflate(block.bytes.subarray(at + 8, at + size));
@@ -236,10 +249,11 @@ export class PerfDecoder implements ChunkDecoder, Turn {
       case RECORD.THREAD_MAP:
         if (this.#threadMaps++ === 0) {
           readThreadMap(view, at, size, this.#attached);
-          for (const tid of this.#attached) this.shared.attached.add(tid);
+          for (const tid of this.#attached) if (!this.shared.attached.has(tid)) this.shared.attached.set(tid, NaN);
         }
         return 0;
       case RECORD.FINISHED_INIT:
+        this.#ready = true;
         this.#options.onFinishedInit?.();
         return 0;
       case RECORD.TRACING_DATA:
@@ -303,7 +317,10 @@ export class PerfDecoder implements ChunkDecoder, Turn {
   }
 
   #handOn(block: Block, at: number, index: number, time: number): void {
-    if (time === time) this.#queue.push(block, at, index, time);
+    if (time === time) {
+      this.#queue.push(block, at, index, time);
+      if (!(this.#first <= time)) this.#first = time;
+    }
     // Waits with the others, before all that have a time.
     else if (this.#holds()) this.#queue.push(block, at, index, -Infinity);
     else this.#emit(block, at, index, NaN);
@@ -378,12 +395,18 @@ export class PerfDecoder implements ChunkDecoder, Turn {
     return false;
   }
 
-  #tookTurn = false;
+  // The seam of a hand-over: not before `from`, nor before we see anything, nor before what the other has handed on already.
+  #planSeam(): void {
+    if (this.#planned || !this.#ready || !(this.#first === this.#first) || this.replaces === null) return;
+    this.#planned = true;
+    this.#from = Math.max(this.#from, this.#first - this.#zero, this.replaces.reached);
+    if (this.replaces instanceof PerfDecoder) this.replaces.cutAt(this.#from);
+  }
 
   // Where the one before ended too early, its last row is the seam: no gap and no row twice.
   #takeTurn(): void {
     this.#tookTurn = true;
-    if (this.replaces !== null && this.replaces.reached < this.#from) this.#from = this.replaces.reached;
+    if (this.replaces !== null && (!this.#planned || this.replaces.reached < this.#from)) this.#from = this.replaces.reached;
   }
 
   #lose(count: number, cpu: number, time: number): void {
@@ -395,7 +418,7 @@ export class PerfDecoder implements ChunkDecoder, Turn {
   #finishThreads(): void {
     if (!(this.#zero === this.#zero)) return;
     const end = Math.max(0, ...this.shared.decoders.map((one) => one.reached));
-    this.#samples.finishThreads(end, this.shared.attached);
+    this.#samples.finishThreads(end);
   }
 
   #setStart(): void {

@@ -101,6 +101,8 @@ export class SampleWriter {
     this.#begin(time);
     const thread = this.#shared.thread(view.getInt32(place, true), tid);
     const clock = this.#clock(thread);
+    // Threads may end before any sample: their time needs the lane all the same.
+    if (this.#shared.exactLane === null) this.#openExact();
     const misc = view.getUint16(at + 4, true);
     if ((misc & MISC_SWITCH_OUT) !== 0) clock.switchOut(time, (misc & MISC_SWITCH_OUT_PREEMPT) !== 0);
     else clock.switchIn(time);
@@ -108,10 +110,10 @@ export class SampleWriter {
   }
 
   /** The recording ended: closes every clock. */
-  finishThreads(time: number, attached: ReadonlySet<number>): void {
+  finishThreads(time: number): void {
     if (!this.exact) return;
     for (const thread of this.#shared.threads.values()) {
-      if (thread.tid > 0 && attached.has(thread.tid)) this.#clock(thread);
+      if (thread.tid > 0 && this.#shared.attached.has(thread.tid)) this.#clock(thread);
       this.#shared.finish(thread, time, false);
     }
   }
@@ -138,11 +140,23 @@ export class SampleWriter {
   }
 
   #begin(time: number): void {
-    if (!(this.#attachedAt === this.#attachedAt)) this.#attachedAt = time;
+    if (this.#attachedAt === this.#attachedAt) return;
+    this.#attachedAt = time;
+    const { attached } = this.#shared;
+    for (const [tid, since] of attached) if (!(since === since)) attached.set(tid, time);
   }
 
   #clock(thread: PerfThread): ThreadClock {
-    return thread.clock ??= new ThreadClock(this.#attachedAt === this.#attachedAt ? this.#attachedAt : 0);
+    if (thread.clock !== null) return thread.clock;
+    // Across a hand-over the first decoder's moment counts.
+    const since = this.#shared.attached.get(thread.tid) ?? this.#attachedAt;
+    return thread.clock = new ThreadClock(since === since ? since : 0);
+  }
+
+  #openExact(): void {
+    const { events } = this.#events;
+    const index = events.findIndex((one) => one.role === 'cpu');
+    if (index >= 0 && this.#targets[index] === undefined) this.#open(events[index], index);
   }
 
   #open(event: PerfEvent, index: number): Target {

@@ -30,6 +30,8 @@ export class PerfThread {
   lastStack: StackId = NO_STACK;
   sampled = false;
   changed = false;
+  /** False while only samples or switches told of it: its FORK may come late or be lost. */
+  told = true;
 
   constructor(process: PerfProcess, tid: number, row: ThreadId, name: string) {
     this.process = process;
@@ -67,8 +69,8 @@ export class PerfShared {
   readonly threads = new Map<number, PerfThread>();
   readonly processes = new Map<number, PerfProcess>();
   readonly decoders: Turn[] = [];
-  /** Threads that were attached to: without any record they slept all the time. */
-  readonly attached = new Set<number>();
+  /** Threads that were attached to, and since when (NaN until the first record): without any record of their own they slept. */
+  readonly attached = new Map<number, number>();
   /** The lane that exact time goes to. */
   exactLane: Lane | null = null;
   #lanes = new Map<string, Lane>();
@@ -102,7 +104,9 @@ export class PerfShared {
   thread(pid: number, tid: number): PerfThread {
     const known = this.threads.get(tid);
     if (known !== undefined && known.process.pid === pid) return known;
-    return this.#addThread(this.process(pid), tid, tid === 0 ? 'swapper' : `:${tid}`);
+    const thread = this.#addThread(this.process(pid), tid, tid === 0 ? 'swapper' : `:${tid}`);
+    thread.told = false;
+    return thread;
   }
 
   process(pid: number, parent: ProcessId = NO_PROCESS): PerfProcess {
@@ -129,6 +133,7 @@ export class PerfShared {
       thread.name = name;
       this.profile.threads.rename(thread.row, name);
     }
+    thread.told = true;
     if (pid === tid || !thread.process.named) {
       thread.process.named = true;
       if (this.profile.processes.nameOf(thread.process.row) !== name) this.profile.processes.rename(thread.process.row, name);
@@ -147,6 +152,17 @@ export class PerfShared {
     if (left !== undefined) this.#leave(left);
     const name = this.threads.get(parentTid)?.name ?? `:${tid}`;
     const before = this.threads.get(tid);
+    if (before !== undefined && !before.told && before.process.pid === pid) {
+      // It was seen before it was told of: a live stream whose rounds stay away is drawn before they are complete.
+      before.told = true;
+      if (pid !== parentPid) {
+        this.spaces.fork(parentPid, pid);
+        this.profile.processes.rename(before.process.row, name);
+      }
+      before.name = name;
+      this.profile.threads.rename(before.row, name);
+      return;
+    }
     if (before !== undefined) this.finish(before, time);
     let process: PerfProcess;
     if (pid !== parentPid) {
