@@ -14,7 +14,6 @@ export class Shells {
   /** Throws UserError for a command that would enter itself. */
   open(command: string): PtyTerminal {
     // A line end or another control character would run something before the user has decided.
-    // eslint-disable-next-line no-control-regex
     if (/[\u0000-\u001f\u007f-\u009f]/.test(command)) throw new UserError('command', 'a command with control characters in it is not typed into a shell');
     const shell = process.env['SHELL'] || '/bin/sh';
     const terminal = new PtyTerminal({ title: 'shell', argv: [shell], directory: homedir(), environment: ownEnvironment(), cast: '', startedAt: Date.now() });

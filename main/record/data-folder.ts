@@ -16,8 +16,7 @@ export function recordingsFolder(home: string): string {
   return folder;
 }
 
-/** A folder that only its owner enters, whatever the umask says. */
+/** Makes a folder that only its owner enters, whatever the umask says. One that was there is left as it is: it may be shared. */
 export function makePrivate(folder: string): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  chmodSync(folder, 0o700);
+  if (mkdirSync(folder, { recursive: true, mode: 0o700 }) !== undefined) chmodSync(folder, 0o700);
 }

@@ -24,9 +24,13 @@ export class DecoderHost {
   #dead: UserError | null = null;
   /** Resolves when the thread has loaded what it was started for; rejects with the reason. */
   readonly loaded: Promise<void>;
+  /** Resolves with the reason when the thread has ended, by itself or by `close`. */
+  readonly died: Promise<UserError>;
 
   constructor(job: DecoderJob, onEvent: (event: DecoderEvent) => void) {
     this.#worker = startThread('decoder-thread', { job });
+    let tellDied = (_reason: UserError): void => undefined;
+    this.died = new Promise((resolve) => { tellDied = resolve; });
     this.loaded = new Promise((resolve, reject) => {
       this.#worker.on('message', (message: FromDecoder) => {
         switch (message.t) {
@@ -48,6 +52,7 @@ export class DecoderHost {
         reject(error);
         for (const waiting of this.#waiting.values()) waiting.reject(error);
         this.#waiting.clear();
+        tellDied(error);
       };
       this.#worker.on('error', (error) => die(new UserError('decoder', `the decoder stopped: ${messageOf(error)}`, { cause: error })));
       this.#worker.on('exit', () => die(new UserError('closed', 'this profile was closed')));

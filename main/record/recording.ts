@@ -154,6 +154,7 @@ export class Recording {
     this.sealed = new Promise((resolve) => { this.#finishSealed = resolve; });
     for (const notice of parts.notices) this.#notices.set(notice.id, notice);
     this.#file = firstFile({ ...parts, target: parts.request.target, options: parts.request.options });
+    this.#file.running = [{ pid: process.pid, start: startOf(process.pid) ?? 0, role: 'owner' }];
     writeRecordingFile(this.folder, this.#file);
     this.#decoder = new DecoderHost({ kind: 'live', zeroAt: parts.zeroAt, folder: this.folder, info: infoOf(this.#file) }, (event) => this.#hear(event));
     this.#streams = new Streams({ decoder: this.#decoder, folder: this.folder, scratch: join(this.folder, 'scratch'), onDiskFailed: (message) => this.#diskFailed(message) });
@@ -162,7 +163,11 @@ export class Recording {
       target: parts.request.target, options: parts.request.options, watched: parts.watched, directory: parts.facts.directory, folder: this.folder,
       startedAt: parts.startedAt, terminal: parts.launched?.terminal ?? null, streams: this.#streams, decoder: this.#decoder,
       notice: (notice) => this.notice(notice), unnotice: (id) => this.unnotice(id),
-      changed: () => { this.#emit('terminals'); this.#saveSoon(); },
+      changed: () => {
+        this.#emit('terminals');
+        // At once: a crash in the next moment must find whom to end.
+        this.#save();
+      },
     });
   }
 
@@ -253,6 +258,7 @@ export class Recording {
   /** Starts profilers in the background; resolves when the threads stand. */
   async begin(): Promise<void> {
     await this.#decoder.loaded;
+    void this.#decoder.died.then((reason) => this.#decoderDied(reason));
     const cpu = await this.#decoder.call('track', { facts: { name: 'cpu', unit: 'cores', scale: machineFacts().cpus } });
     const rss = await this.#decoder.call('track', { facts: { name: 'rss', unit: 'bytes' } });
     this.#tracks = { cpu: cpu.track, rss: rss.track };
@@ -427,6 +433,14 @@ export class Recording {
     }
   }
 
+  #decoderDied(reason: UserError): void {
+    if (!this.live) return;
+    this.#error ||= reason.message;
+    this.notice({ id: 'decoder', level: 'bad', text: `${reason.message}. The raw bytes and the tables until then are in ${this.folder}.`, command: '' });
+    this.#streams.decoderDied();
+    void this.stop();
+  }
+
   #measure(): void {
     const now = this.#run.now();
     const reading = this.#target.read(now);
@@ -474,8 +488,8 @@ export class Recording {
     file.terminals = this.#run.casts.map((cast) => ({ ...cast }));
     file.raw = file.streams.some((stream) => stream.decoder === 'perf');
     if (file.state === 'running') {
-      const own = { pid: process.pid, start: startOf(process.pid) ?? 0, role: 'owner' as const };
-      file.running = [own, ...this.#run.children.map((child) => ({ ...child, role: 'profiler' as const }))];
+      const owner = file.running.filter((one) => one.role === 'owner');
+      file.running = [...owner, ...this.#run.children.map((child) => ({ ...child, role: 'profiler' as const }))];
       const { launched } = this.#parts;
       if (launched !== null) file.running.push({ pid: launched.pid, start: launched.start, role: 'target' });
     }

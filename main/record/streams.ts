@@ -89,6 +89,11 @@ export class Streams {
     this.#open.get(id)?.finish();
   }
 
+  /** Nobody decodes any more: what is still read goes to disk only. */
+  decoderDied(): void {
+    for (const stream of this.#open.values()) stream.finish();
+  }
+
   /** Stops writing raw bytes; decoding goes on. */
   keepNothing(): void {
     this.#tell({ t: 'keepNothing' });
