@@ -14,6 +14,8 @@ const SHT_DYNSYM = 11;
 export const MACHINE_X86_64 = 62;
 /** More than any linker makes; keeps a hostile header from costing memory. */
 const HEADER_LIMIT = 65_536;
+/** Symbols of one table that are read at most. */
+const SYMBOL_LIMIT = 10_000_000;
 
 export interface Segment {
   readonly type: number;
@@ -137,7 +139,7 @@ export class ElfFile {
         if (names === undefined || names.type === SHT_NOBITS) continue;
         if (section.offset + section.size > this.view.size || names.offset > this.view.size) continue;
         areas.push({
-          offset: section.offset, count: Math.floor(section.size / 24), names: names.offset,
+          offset: section.offset, count: Math.min(SYMBOL_LIMIT, Math.floor(section.size / 24)), names: names.offset,
           namesSize: Math.min(names.size, this.view.size - names.offset), dynamic: type === SHT_DYNSYM,
         });
       }
@@ -196,10 +198,10 @@ export class ElfFile {
         else if (tag === 0x6ffffef5) gnuHash = this.offsetOf(value);
       }
       if (symbols < 0 || names < 0) return null;
-      const most = Math.floor((this.view.size - symbols) / 24);
+      const most = Math.min(SYMBOL_LIMIT, Math.floor((this.view.size - symbols) / 24));
       const count = hash >= 0 ? this.view.u32(hash + 4) : gnuHash >= 0 ? countGnuHash(this.view, gnuHash, most) : Math.floor((names - symbols) / 24);
       if (!(count > 0)) return null;
-      return { offset: symbols, count: Math.min(count, most), names, namesSize: Math.min(namesSize, this.view.size - names), dynamic: true };
+      return { offset: symbols, count: Math.min(count, most, SYMBOL_LIMIT), names, namesSize: Math.min(namesSize, this.view.size - names), dynamic: true };
     } catch (error) {
       if (error instanceof BadBinary) return null;
       throw error;

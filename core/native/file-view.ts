@@ -5,6 +5,8 @@ const PAGE_SIZE = 1 << PAGE_BITS;
 const PAGE_MASK = PAGE_SIZE - 1;
 /** 256 pages of 16 KB: 4 MB a file at most. */
 const PAGE_LIMIT = 256;
+/** No table that we read at once is larger; a sparse file of a terabyte may claim one that is. */
+const READ_LIMIT = 256 * 1024 * 1024;
 const latin = new TextDecoder('latin1');
 
 /** A place in a file that does not hold what its format says. Never leaves core/native. */
@@ -61,7 +63,7 @@ export class FileView {
 
   /** `length` bytes past the page cache, for tables that are read once. */
   bytes(at: number, length: number): Uint8Array {
-    if (!(at >= 0 && length >= 0 && at + length <= this.size)) throw new BadBinary(`read of ${length} at ${at} of ${this.size} bytes`);
+    if (!(at >= 0 && length >= 0 && length <= READ_LIMIT && at + length <= this.size)) throw new BadBinary(`read of ${length} at ${at} of ${this.size} bytes`);
     const bytes = this.#source.read(at, length);
     if (bytes.length < length) throw new BadBinary(`the file ends before ${at + length}`);
     return bytes;

@@ -2,6 +2,7 @@
 
 /** More lines than any JIT writes in a day; the rest is left out. */
 const ENTRY_LIMIT = 2_000_000;
+const NAME_LIMIT = 1000;
 /** Newer code may lie within older, longer code. */
 const LOOK_BACK = 8;
 
@@ -48,7 +49,7 @@ export class PerfMap {
       if (start > Number.MAX_SAFE_INTEGER || size > Number.MAX_SAFE_INTEGER) continue;
       starts.push(start);
       sizes.push(size);
-      names.push(match[3]);
+      names.push(match[3].length > NAME_LIMIT ? `${match[3].slice(0, NAME_LIMIT)}…` : match[3]);
     }
     if (names.length === 0) return;
     this.#young = join(this.#young, { starts: Float64Array.from(starts), sizes: Float64Array.from(sizes), names });

@@ -10,6 +10,9 @@ import { CAREFULLY, OpenFiles } from './files.ts';
 /** A perf map is looked for again this often while there is none. */
 const RETRY_MS = 250;
 const MAP_CHUNK = 1 << 20;
+/** What one call hands out at most, and a map gives in all. */
+const MAP_CALL = 32 << 20;
+const MAP_TOTAL = 1 << 30;
 /** Perf maps that are followed at once; one that is dropped is read from its start when it is asked for again. */
 const MAP_LIMIT = 256;
 const VDSO_LIMIT = 1 << 20;
@@ -86,10 +89,14 @@ export class LiveSources implements NativeSources {
       if (map.fd < 0) return '';
     }
     const parts: string[] = [];
-    const chunk = new Uint8Array(MAP_CHUNK);
-    const size = fstatSync(map.fd).size;
-    while (map.offset < size) {
-      const got = readSync(map.fd, chunk, 0, Math.min(chunk.length, size - map.offset), map.offset);
+    const size = Math.min(MAP_TOTAL, fstatSync(map.fd).size);
+    // Written anew: its lines win over those that we had.
+    if (size < map.offset) map.offset = 0;
+    const end = Math.min(size, map.offset + MAP_CALL);
+    if (map.offset >= end) return '';
+    const chunk = new Uint8Array(Math.min(MAP_CHUNK, end - map.offset));
+    while (map.offset < end) {
+      const got = readSync(map.fd, chunk, 0, Math.min(chunk.length, end - map.offset), map.offset);
       if (got === 0) break;
       map.offset += got;
       parts.push(map.decoder.write(chunk.subarray(0, got)));
