@@ -8,12 +8,12 @@ import { UserError } from '#core/errors';
 import type { Profile } from '#core/model/profile';
 import type { Arguments } from './arguments.ts';
 import { isSet, numberOf, textOf } from './arguments.ts';
-import { foldDirect } from './fold-direct.ts';
+import { foldDirect, foldStdin } from './fold-direct.ts';
 import type { CliIo } from './io.ts';
 import { print, UsageError } from './io.ts';
 import { merge } from './merge.ts';
 import type { Input } from './open.ts';
-import { openInput, readProfile } from './open.ts';
+import { openInput, readProfile, spoolStdin, StdinReader } from './open.ts';
 import { checkOutput, temporaryName, writeOutput } from './output.ts';
 import { checkView, hasView, viewOf } from './select.ts';
 
@@ -32,8 +32,19 @@ export async function convert(args: Arguments, io: CliIo): Promise<number> {
   await checkOutput(out, isSet(args, 'force'));
   const inputs: Input[] = [];
   try {
-    for (const path of args.positionals) inputs.push(await openInput(path, io));
-    if (ending === '.folded' && !hasView(args)) {
+    const direct = ending === '.folded' && !hasView(args);
+    if (direct && args.positionals.length === 1 && args.positionals[0] === '-') {
+      const stdin = new StdinReader(io);
+      const lines = await foldStdin(stdin, io);
+      if (lines !== null) {
+        await writeOutput(io, out, lines);
+        return 0;
+      }
+      inputs.push(await spoolStdin(stdin));
+    } else {
+      for (const path of args.positionals) inputs.push(await openInput(path, io));
+    }
+    if (direct) {
       const lines = await foldDirect(inputs, io);
       if (lines !== null) {
         await writeOutput(io, out, lines);

@@ -1,11 +1,12 @@
 // perf script text to folded lines without tables between: as stackcollapse-perf.pl, and several times as fast.
 import { createReadStream, statSync } from 'node:fs';
-import { messageOf } from '#core/errors';
+import { UserError, messageOf } from '#core/errors';
+import { detect } from '#core/read/index';
 import { PerfCollapser } from '#core/read/perf-collapse';
 import { unpacked } from '../record/unpack.ts';
 import type { CliIo } from './io.ts';
 import { print } from './io.ts';
-import type { Input, Packing } from './open.ts';
+import type { Input, Packing, StdinReader } from './open.ts';
 import { formatOf } from './open.ts';
 import { Progress } from './progress.ts';
 
@@ -34,9 +35,23 @@ export async function foldDirect(inputs: readonly Input[], io: CliIo): Promise<I
       await print(io.stderr, `flamebench: ${input.name} ends early or is damaged (${messageOf(error)}): what came before is kept\n`);
     }
   }
-  collapser.end();
   progress.clear();
-  if (collapser.samples === 0) return null;
+  return await finish(collapser, io);
+}
+
+/** The folded lines of perf script text on standard input, as it comes: nothing is laid down. null where it is something else. */
+export async function foldStdin(stdin: StdinReader, io: CliIo): Promise<Iterable<Uint8Array> | null> {
+  const head = await stdin.head();
+  // What is packed or empty is looked at by the one who opens it.
+  if (head.length === 0 || head[0] === 0x1f || head[0] === 0x28 || detect(head, 'standard input').id !== 'perf-script') return null;
+  const collapser = new PerfCollapser();
+  for await (const chunk of stdin.all()) collapser.push(chunk);
+  return await finish(collapser, io);
+}
+
+async function finish(collapser: PerfCollapser, io: CliIo): Promise<Iterable<Uint8Array>> {
+  collapser.end();
+  if (collapser.samples === 0) throw new UserError('no-samples', 'this perf script text holds no sample', { hint: 'Make it with: perf script > FILE, from a recording made with -g.' });
   if (collapser.otherEvents > 0) {
     await print(io.stderr, `flamebench: ${collapser.otherEvents} samples of other events than the first are left out (--lane EVENT folds another)\n`);
   }

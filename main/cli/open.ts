@@ -3,12 +3,14 @@ import { createReadStream, createWriteStream, existsSync, mkdtempSync, rmSync, s
 import { open as openFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { messageOf, UserError } from '#core/errors';
 import { Profile } from '#core/model/profile';
 import type { Format } from '#core/read/format';
 import { detect, HEAD_BYTES } from '#core/read/index';
 import { unpacked } from '../record/unpack.ts';
+import { keep, removeAtExit } from './cleanup.ts';
 import type { CliIo } from './io.ts';
 import { UsageError } from './io.ts';
 import { Progress } from './progress.ts';
@@ -25,7 +27,7 @@ export interface Input {
 
 /** Looks at what was named. Throws UserError where it is not there, empty or unreadable. */
 export async function openInput(path: string, io: CliIo): Promise<Input> {
-  if (path === '-') return await fromStdin(io);
+  if (path === '-') return await spoolStdin(new StdinReader(io));
   let stat;
   try {
     stat = statSync(path);
@@ -65,15 +67,53 @@ async function firstBytes(path: string, length: number): Promise<Buffer> {
   }
 }
 
-async function fromStdin(io: CliIo): Promise<Input> {
-  if (io.stdinIsTTY) throw new UsageError('standard input is a terminal: pipe a profile into it');
-  return await spooled(io.stdin, 'standard input');
+/** Standard input whose beginning can be looked at before it is decided how the rest is read. */
+export class StdinReader {
+  #chunks: AsyncIterator<Uint8Array>;
+  #head: Uint8Array[] = [];
+
+  /** Throws UsageError where standard input is a terminal. */
+  constructor(io: CliIo) {
+    if (io.stdinIsTTY) throw new UsageError('standard input is a terminal: pipe a profile into it');
+    this.#chunks = io.stdin[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
+  }
+
+  /** Up to the first HEAD_BYTES. */
+  async head(): Promise<Uint8Array> {
+    let length = this.#head.reduce((sum, chunk) => sum + chunk.length, 0);
+    while (length < HEAD_BYTES) {
+      const { done, value } = await this.#chunks.next();
+      if (done === true) break;
+      this.#head.push(value);
+      length += value.length;
+    }
+    return Buffer.concat(this.#head).subarray(0, HEAD_BYTES);
+  }
+
+  /** Everything, the head first. Once only. */
+  async *all(): AsyncGenerator<Uint8Array> {
+    yield* this.#head.splice(0);
+    for (;;) {
+      const { done, value } = await this.#chunks.next();
+      if (done === true) return;
+      yield value;
+    }
+  }
+}
+
+/** Lays standard input down in a private file. */
+export async function spoolStdin(stdin: StdinReader): Promise<Input> {
+  return await spooled(Readable.from(stdin.all()), 'standard input');
 }
 
 // Formats are told by content, some have to seek: what comes through a pipe is laid down first, memory stays bounded.
 async function spooled(from: NodeJS.ReadableStream, name: string): Promise<Input> {
   const folder = mkdtempSync(join(tmpdir(), 'flamebench-'));
-  const close = () => rmSync(folder, { recursive: true, force: true });
+  removeAtExit(folder);
+  const close = () => {
+    rmSync(folder, { recursive: true, force: true });
+    keep(folder);
+  };
   const path = join(folder, 'input');
   try {
     await pipeline(from, createWriteStream(path, { mode: 0o600 }));

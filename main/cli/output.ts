@@ -4,6 +4,7 @@ import { constants } from 'node:fs';
 import { access, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { UserError } from '#core/errors';
+import { keep, removeAtExit } from './cleanup.ts';
 import type { CliIo } from './io.ts';
 import { print } from './io.ts';
 
@@ -34,6 +35,7 @@ export async function writeOutput(io: CliIo, path: string, chunks: Iterable<Uint
   const found = await stat(path).catch(() => null);
   const direct = found !== null && !found.isFile();
   const target = direct ? path : temporaryName(path);
+  if (!direct) removeAtExit(target);
   try {
     const file = await open(target, direct ? 'w' : 'wx', 0o644);
     try {
@@ -51,6 +53,8 @@ export async function writeOutput(io: CliIo, path: string, chunks: Iterable<Uint
     if (error instanceof UserError) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
     throw new UserError('output', `${path} cannot be written: ${code === 'ENOSPC' ? 'the disk is full' : message}`, { cause: error });
+  } finally {
+    keep(target);
   }
   return bytes;
 }

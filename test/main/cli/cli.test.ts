@@ -212,15 +212,21 @@ test('standard input that is closed at once', async () => {
   expect([code, err]).toEqual([1, 'flamebench: standard input is empty\n']);
 });
 
-test('an interrupted conversion leaves no file', async () => {
-  const child = start(['convert', '-', '-o', here.file('stopped.folded')]);
-  const end = ended(child);
-  child.stdin?.on('error', () => undefined);
-  child.stdin?.write('a;b 1\n');
-  await new Promise((next) => setTimeout(next, 700));
-  child.kill('SIGKILL');
-  await end;
+test('an interrupted conversion leaves no file and no scratch folder', async () => {
+  mkdirSync(here.file('tmp'));
+  for (const args of [['convert', '-', '-o', here.file('stopped.folded')], ['top', '-']]) {
+    const child = start(args, { env: { TMPDIR: here.file('tmp') } });
+    const end = ended(child);
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.write('a;b 1\n');
+    if (args[0] === 'top') for (let i = 0; i < 200 && readdirSync(here.file('tmp')).length === 0; i++) await new Promise((next) => setTimeout(next, 50));
+    else await new Promise((next) => setTimeout(next, 700));
+    child.kill('SIGINT');
+    const { code, signal } = await end;
+    expect([130, 'SIGINT']).toContain(code ?? signal);
+  }
   expect(existsSync(here.file('stopped.folded'))).toBe(false);
+  expect(readdirSync(here.file('tmp'))).toEqual([]);
 });
 
 test('no command has an option twice', () => {
