@@ -5,7 +5,7 @@ import type { Selection, ViewValue } from '#core/analyze/view';
 import { FIRST_VIEW } from '#core/analyze/view';
 import { UserError, messageOf } from '#core/errors';
 import { LANE_KINDS } from '#core/model/lane';
-import type { Lane } from '#core/model/lane';
+import type { Lane, LaneKind } from '#core/model/lane';
 import type { Profile } from '#core/model/profile';
 import type { Arguments } from './arguments.ts';
 import { numberOf, textOf } from './arguments.ts';
@@ -63,11 +63,15 @@ export function checkView(args: Arguments): void {
   numberOf(args, 'rank', { least: 0, whole: true });
 }
 
-/** The view that the options ask for. Throws UserError for a lane, process or thread that the profile lacks. */
-export function viewOf(profile: Profile, args: Arguments): ViewValue {
+/**
+ * The view that the options ask for. Where they name no lane it is the first of `usual` that has rows, else the profile's
+ * first. Throws UserError for a lane, process or thread that the profile lacks.
+ */
+export function viewOf(profile: Profile, args: Arguments, usual: LaneKind | null = 'cpu'): ViewValue {
   const view = givenView(textOf(args, 'view'));
   const laneName = textOf(args, 'lane');
-  const lane = laneName === undefined ? null : findLane(profile, laneName);
+  const first = usual === null || view.lane !== null ? null : profile.lanes.find((one) => one.kind === usual && one.rows > 0) ?? null;
+  const lane = laneName === undefined ? first : findLane(profile, laneName);
   return {
     ...view,
     lane: lane === null ? view.lane : { kind: lane.kind, name: lane.name },

@@ -172,6 +172,11 @@ describe('results', () => {
     const found = JSON.parse((await inside(['top', here.file('a.folded'), '--search', '^(re|in)', '--json'])).out) as { rows: { function: string }[] };
     expect(found.rows.map((row) => row.function)).toEqual(['read', 'inner']);
   });
+  test('without --lane the CPU comes first, whatever event the file begins with', async () => {
+    writeFileSync(here.file('mixed.txt'), `a 1/1 1.0: 1 faults: \n\tff x (/b)\n\n${PERF}`);
+    expect(JSON.parse((await inside(['top', here.file('mixed.txt'), '--json'])).out)).toMatchObject({ lane: 'cpu', total: 1000 });
+    expect(JSON.parse((await inside(['top', here.file('mixed.txt'), '--json', '--lane', 'faults'])).out)).toMatchObject({ lane: 'faults', event: 'faults', total: 10 });
+  });
   test('info says what was skipped', async () => {
     writeFileSync(here.file('bad.folded'), 'a;b 1\na;c 2\nno number\n');
     const { out } = await inside(['info', here.file('bad.folded'), '--json']);
