@@ -8,7 +8,7 @@ import { endsInCall } from './call-site.ts';
 import { CodeModule } from './code-module.ts';
 import type { Follows, Site } from './code-module.ts';
 import { readableName } from './demangle.ts';
-import type { SymbolArea } from './elf.ts';
+import type { Section, SymbolArea } from './elf.ts';
 import { ElfFile, MACHINE_X86_64 } from './elf.ts';
 import { BadBinary } from './file-view.ts';
 import type { NativeSources } from './sources.ts';
@@ -33,6 +33,7 @@ export class ElfModule extends CodeModule {
   #waiting: { elf: ElfFile; area: SymbolArea }[] = [];
   #loading: Generator<undefined, SymbolTable> | null = null;
   #openDebug: () => ElfFile | null;
+  #plt: readonly Section[];
 
   constructor(profile: Profile, path: string, elf: ElfFile | null, own: boolean, openDebug: () => ElfFile | null) {
     super(profile, path);
@@ -41,6 +42,7 @@ export class ElfModule extends CodeModule {
     this.#base = path.startsWith('[') ? path : baseName(path);
     this.#flags = own ? FUNCTION_OWN : 0;
     this.#openDebug = openDebug;
+    this.#plt = elf?.sections.filter((section) => section.name.startsWith('.plt')) ?? [];
     if (elf !== null && this.frames === null) profile.skip(`${this.#base}: code of another processor, only x86-64 is unwound`);
   }
 
@@ -73,6 +75,10 @@ export class ElfModule extends CodeModule {
 
   protected functionAt(va: number): FunctionId {
     this.#tables ??= this.#openTables();
+    // Before the symbols: those without a size (_init) would reach over it.
+    if (this.#plt.some((section) => va >= section.va && va < section.va + section.size)) {
+      return this.profile.functions.intern({ name: '[jump to another library]', library: this.#base, kind: 'native', flags: this.#flags });
+    }
     for (const table of this.#tables) {
       const found = table.symbols.find(va);
       if (found === null) continue;

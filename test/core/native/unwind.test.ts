@@ -183,6 +183,16 @@ describe('a copied stack', () => {
     expect(unwind({ ip: 0 }, new Memory().calls('mid_compute', 'th_compute').bytes())).toEqual(['root', '[unmapped address] < mid_compute (scan) < th_compute']);
   });
 
+  test('within the table of jumps to libraries follows its odd rule', () => {
+    const { unwind } = machine();
+    const plt = elf.section('.plt');
+    if (plt === null) throw new Error('no .plt');
+    // The second half of an entry has pushed a number: the rule computes that from the address (an expression).
+    const memory = new Memory().push(0x5).calls('mid_compute', 'th_compute');
+    expect(unwind({ ip: PROGRAM + plt.va + 16 + 11 }, memory.bytes())).toEqual(['root', '[jump to another library] < mid_compute < th_compute']);
+    expect(unwind({ ip: PROGRAM + plt.va + 16 }, new Memory().calls('mid_compute', 'th_compute').bytes())).toEqual(['root', '[jump to another library] < mid_compute < th_compute']);
+  });
+
   test('of nonsense is lost, not wrong', () => {
     const { unwind } = machine();
     expect(unwind({ ip: BARE + 0x1200 }, new Memory().push(...new Array<number>(600).fill(0x1234)).bytes())[0]).toBe('lost');
