@@ -4,11 +4,12 @@ import { FIRST_PICTURE, FIRST_VIEW } from '#core/analyze/view';
 
 /**
  * `flamebench convert FILE -o OUT ...` for a view. What the short options can say is said by them; the rest (threads,
- * transforms, zoom, callouts) goes as `--view`.
+ * transforms, zoom, a lane among others of its kind) goes as `--view`. `alone` is false where the lane's kind does not name it.
+ * Subtitle, legend, caption, text size, depth and callouts have no option: they are the sheet's.
  */
-export function convertCommand(file: string, out: string, view: ViewValue, picture: PictureOptions): string {
+export function convertCommand(file: string, out: string, view: ViewValue, picture: PictureOptions, alone = true): string {
   const words = ['flamebench', 'convert', quoted(file), '-o', quoted(out)];
-  if (view.lane !== null) words.push('--lane', view.lane.kind);
+  if (view.lane !== null && alone) words.push('--lane', view.lane.kind);
   const { ranges, threads, processes, transforms } = view.selection;
   const one = ranges !== null && ranges.length === 1 ? ranges[0] : null;
   if (one !== null) words.push('--from', seconds(one[0]), '--to', seconds(one[1]));
@@ -24,7 +25,7 @@ export function convertCommand(file: string, out: string, view: ViewValue, pictu
   if (view.zoom.length > 0) rest.zoom = view.zoom;
   if (view.order !== FIRST_VIEW.order) rest.order = view.order;
   if (!view.rootOnTop) rest.rootOnTop = false;
-  if (view.lane !== null && view.lane.name !== '') rest.lane = view.lane;
+  if (view.lane !== null && !alone) rest.lane = view.lane;
   if (Object.keys(rest).length > 0) words.push('--view', quoted(JSON.stringify(rest)));
   return words.join(' ');
 }

@@ -28,6 +28,14 @@ describe('the command line of a picture', () => {
     expect(command).not.toContain('--scale');
   });
 
+  test('a lane that is not the only one of its kind is named whole', () => {
+    const view = { ...FIRST_VIEW, lane: { kind: 'cpu' as const, name: 'py-spy' } };
+    expect(convertCommand('run.flamebench', 'slide.png', view, FIRST_PICTURE)).toBe('flamebench convert run.flamebench -o slide.png --lane cpu --scale 2');
+    expect(convertCommand('run.flamebench', 'slide.png', view, FIRST_PICTURE, false)).toBe(
+      `flamebench convert run.flamebench -o slide.png --scale 2 --view '{"lane":{"kind":"cpu","name":"py-spy"}}'`,
+    );
+  });
+
   test('words are quoted for a shell', () => {
     expect(quoted('run-1.flamebench')).toBe('run-1.flamebench');
     expect(quoted('$(rm -r /)')).toBe("'$(rm -r /)'");
