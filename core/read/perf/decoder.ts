@@ -40,7 +40,7 @@ export interface PerfOptions {
   readonly from?: number;
   /** Rows at or after it are dropped. A successor sets it too. */
   readonly until?: number;
-  /** Which decoder `from` takes over from; the newest one that shares, unless given. */
+  /** Which decoder `from` takes over from; the newest one that shares and has not ended, unless given. */
   readonly replaces?: PerfDecoder;
   /** A thread of the first THREAD_MAP exited: perf spins from now on. */
   readonly onThreadExit?: (pid: number, tid: number) => void;
@@ -135,7 +135,7 @@ export class PerfDecoder implements ChunkDecoder, Turn {
       this.#high = Math.floor(options.zeroAt / TWO32);
       this.#zero = options.zeroAt - this.#high * TWO32;
     }
-    this.replaces = options.from === undefined ? null : options.replaces ?? this.shared.decoders.findLast((one) => !one.ended) ?? null;
+    this.replaces = options.from === undefined ? null : options.replaces ?? this.shared.decoders.findLast((one) => !one.ended) ?? this.shared.decoders.at(-1) ?? null;
     if (options.zeroAt !== null) this.#setCut();
     this.shared.decoders.push(this);
   }
@@ -172,10 +172,6 @@ export class PerfDecoder implements ChunkDecoder, Turn {
 
   end(): void {
     if (this.ended) return;
-    if (this.stats.bytes === 0) throw new UserError('perf-empty', `${this.#options.context.name}: no bytes of perf came`);
-    if (this.#magicBytes < PIPE_HEADER) {
-      throw new UserError('perf-header', `${this.#options.context.name}: only ${this.stats.bytes} bytes, a perf stream begins with 16`);
-    }
     if (this.#holds()) this.#takeTurn();
     this.#queue.drain(this.#emit);
     this.ended = true;
@@ -188,6 +184,10 @@ export class PerfDecoder implements ChunkDecoder, Turn {
     this.#samples.finish();
     this.#tell();
     this.shared.writeTimes();
+    if (this.stats.bytes === 0) throw new UserError('perf-empty', `${this.#options.context.name}: no bytes of perf came`);
+    if (this.#magicBytes < PIPE_HEADER) {
+      throw new UserError('perf-header', `${this.#options.context.name}: only ${this.stats.bytes} bytes, a perf stream begins with 16`);
+    }
     if (!this.#options.live) while (this.shared.spaces.resolveNames(1000)) { /* a file waits for its names */ }
   }
 
