@@ -21,7 +21,7 @@ import { checkDisk, commitOf, diskSpace, machineFacts, megabytes } from './machi
 import { maskText } from './mask.ts';
 import type { DecoderEvent, ExportAsk, Mix, Summary } from './messages.ts';
 import { OwnMeter, ProfilerMeter, TargetMeter, targetCost } from './meter.ts';
-import type { StartRequest } from './request.ts';
+import type { RecordingEnd, RecordingEvent, StartRequest } from './request.ts';
 import { attached, checkOptions } from './request.ts';
 import { MOST_RAW, dropOldest } from './retention.ts';
 import { ProfilerRun } from './run.ts';
@@ -40,17 +40,6 @@ const AFTER_TARGET_MS = 2000;
 const NOTEWORTHY = 16_000_000;
 /** How long a profiler's stop may take before its processes are killed. */
 const STOP_MS = 8000;
-
-export interface RecordingEnd {
-  /** '' for a clean end, else what went wrong, for people. */
-  readonly error: string;
-  /** Of a launched command; null while it runs on, when a signal ended it, and for attached targets. */
-  readonly exitCode: number | null;
-  /** Number of the signal that ended a launched command. */
-  readonly signal: number | null;
-}
-
-export type RecordingEvent = 'status' | 'terminals';
 
 /**
  * Starts a recording. Resolves as soon as there is something to show: profilers may still be starting (sudo may be asking
@@ -300,7 +289,7 @@ export class Recording {
     const record = { id: profiler.id, title: profiler.id, argv: [] as string[], exitCode: null as number | null, signal: null as number | null, error: '' };
     this.#file.profilers.push(record);
     try {
-      const running = await profiler.start(this.#run.of(profiler.id, record));
+      const running = await profiler.start(this.#run.of(record));
       if (this.#stopping !== null) {
         await running.stop();
         return;

@@ -17,6 +17,17 @@ export interface StartRequest {
   readonly profilers?: readonly Profiler[];
 }
 
+export interface RecordingEnd {
+  /** '' for a clean end, else what went wrong, for people. */
+  readonly error: string;
+  /** Of a launched command; null while it runs on, when a signal ended it, and for attached targets. */
+  readonly exitCode: number | null;
+  /** Number of the signal that ended a launched command. */
+  readonly signal: number | null;
+}
+
+export type RecordingEvent = 'status' | 'terminals';
+
 /** The processes of an attach as they are now, with their children where asked; those that are gone are left out. */
 export function attached(target: Target): Watched[] {
   if (target.kind !== 'attach') return [];

@@ -69,7 +69,7 @@ export class ProfilerRun {
   }
 
   /** The run as one profiler sees it. */
-  of(id: string, record: ProfilerRecord): Run {
+  of(record: ProfilerRecord): Run {
     const { target, options, watched, directory, folder, streams, decoder, notice, unnotice } = this.#options;
     return {
       target, options, watched, directory,
@@ -82,8 +82,7 @@ export class ProfilerRun {
         return { add: (at, value) => void track.then((made) => decoder.tell({ t: 'value', track: made.track, at, value }), () => undefined) };
       },
       mark: (facts) => this.mark(facts),
-      notice: (given) => notice({ ...given, id: `${id}-${given.id}` }),
-      unnotice: (noticeId) => unnotice(`${id}-${noticeId}`),
+      notice, unnotice,
       onThreadExit: (listener) => { this.#threadListeners.add(listener); },
       now: () => this.now(),
       cost: (pid) => { this.costly.add(pid); },

@@ -76,6 +76,20 @@ test.skipIf(noPySpy)('the target is killed: the recording ends by itself and is 
   expect(last.notices?.map((notice) => notice.id)).toContain('target-ended');
 });
 
+test.skipIf(findTool('perf') === null)('kill -9 of perf: what had come is kept, it is started again, the target lives', async () => {
+  const pid = await startTarget(['python3', script], children);
+  const app = host([home, 'attach', String(pid)], { HOST_PROFILERS: 'perf' });
+  const seen = await app.until((report) => (report.samples ?? 0) > 30 && (report.children?.length ?? 0) > 0);
+  for (const profiler of seen.children ?? []) process.kill(profiler, 'SIGKILL');
+  await app.until((report) => (report.children?.length ?? 0) > 0 && !report.children?.some((child) => seen.children?.includes(child)));
+  await app.until((report) => (report.samples ?? 0) > (seen.samples ?? 0) + 100);
+  app.child.kill('SIGTERM');
+  const last = await app.until((report) => report.end !== undefined);
+  expect(last.notices?.map((notice) => notice.text).join()).toMatch(/perf was ended by SIGKILL/);
+  expect(runs(pid)).toBe(true);
+  expect((await openRecording(app.reports[0].folder ?? '')).lane('cpu')?.samples).toBe(last.samples);
+});
+
 test.skipIf(noPySpy)('SIGTERM stops cleanly; SIGHUP stops nothing', async () => {
   const pid = await startTarget(['python3', script], children);
   const app = host([home, 'attach', String(pid)]);
@@ -104,6 +118,10 @@ test.skipIf(noPySpy)('a launched command gives its exit code, its secrets are ma
   const folder = app.reports[0].folder ?? '';
   const found = spawnSync('grep', ['-rl', 'sesame', folder], { encoding: 'utf8' });
   expect(found.stdout).toBe('');
+  // The tables are packed: what they unpack to is clean too.
+  const profile = await openRecording(folder);
+  expect(profile.strings.values.filter((value) => value.includes('sesame'))).toEqual([]);
+  expect(JSON.stringify(profile.info)).not.toContain('sesame');
   const file = readRecordingFile(folder);
   expect(file.command).toContain('--api-key *** --password=*** https://me:***@host/x');
   expect(file.target).toMatchObject({ environment: { HF_TOKEN: '***', PLAIN: 'shown' } });
