@@ -115,6 +115,8 @@ export class PerfDecoder implements ChunkDecoder, Turn {
   /** Wall time at which records began to wait for the end of their round; 0 when none does. */
   #waitingSinceMs = 0;
   #lastTimesMs = 0;
+  #lastMapsMs = 0;
+  #lostHandled = 0;
   #skipped = new Map<string, number>();
   #switchesTold = 0;
 
@@ -197,6 +199,12 @@ export class PerfDecoder implements ChunkDecoder, Turn {
       this.#waitingSinceMs = 0;
       this.#queue.drain(this.#emit);
       this.#tell();
+    }
+    if (this.#options.live && this.stats.lost > this.#lostHandled && now - this.#lastMapsMs > 1000) {
+      // What was lost may have been a mapping: the processes themselves know.
+      this.#lostHandled = this.stats.lost;
+      this.#lastMapsMs = now;
+      for (const pid of this.shared.processes.keys()) if (pid > 0) this.shared.spaces.readMaps(pid);
     }
     if (now - this.#lastTimesMs >= TIMES_EVERY_MS) {
       this.#lastTimesMs = now;
