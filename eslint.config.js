@@ -21,6 +21,8 @@ export default tseslint.config(
     },
   },
   { files: ['**/*.svelte', 'renderer/**/*.ts'], languageOptions: { globals: globals.browser } },
+  // Props are declared with `let` as a whole, written to or not.
+  { files: ['**/*.svelte'], rules: { 'prefer-const': 'off', 'svelte/prefer-const': ['error', { destructuring: 'all' }] } },
   { files: ['build/**', 'test/**'], rules: { 'no-console': 'off' } },
   { files: ['**/*.cjs'], rules: { '@typescript-eslint/no-require-imports': 'off' }, languageOptions: { globals: globals.node } },
 );
