@@ -174,11 +174,12 @@ test.skipIf(WHY_NOT !== '')('C without frame pointers, threads and a fork: perf 
   expect(reference.length).toBe(ours.length);
   expect(ours.length).toBeGreaterThan(30);
   const compared = compare(reference, ours, true);
-  console.log('against perf script:', { same: compared.same, prefix: compared.prefix }, compared.exceptions, compared.examples);
+  console.log('against perf script:', { same: compared.same, prefix: compared.prefix, ...compared.depth }, compared.exceptions, compared.examples);
   // A renamed thread's row has its last name; perf prints the name at the time.
   const renamed = compared.exceptions.get('another thread name') ?? 0;
   expect(renamed).toBeLessThan(20);
   expect(compared.same + compared.prefix).toBeGreaterThanOrEqual(reference.length * 0.99);
+  expect(compared.depth.perf).toBeGreaterThan(compared.depth.ours * 0.6);
   expect(roots / (roots + truncated + lost)).toBeGreaterThan(0.98);
   const hot = ours.filter((one) => one.frames.some((frame) => frame.name === 'hot_leaf')).length;
   expect(hot / ours.length).toBeGreaterThan(0.8);
@@ -205,8 +206,9 @@ test.skipIf(WHY_NOT !== '' || !existsSync(PYTHON))('Python: roots reached, perf 
   expect(roots / (roots + truncated + lost)).toBeGreaterThan(0.97);
   const ours = ourSamples(profile).map((one) => ({ ...one, time: one.time + decoder.zeroNs }));
   const compared = compare(parseScript(script(bytes)), ours, true);
-  console.log('against perf script:', { same: compared.same, prefix: compared.prefix }, compared.exceptions, compared.examples);
+  console.log('against perf script:', { same: compared.same, prefix: compared.prefix, ...compared.depth }, compared.exceptions, compared.examples);
   expect(compared.same + compared.prefix).toBeGreaterThanOrEqual(compared.samples * 0.98);
+  expect(compared.depth.perf).toBeGreaterThan(compared.depth.ours * 0.6);
 });
 
 test.skipIf(WHY_NOT !== '')('a hand-over: two perfs, one profile, no time twice and none missing', async () => {

@@ -175,9 +175,15 @@ export interface Comparison {
   same: number;
   /** perf's stack is a leaf-side part of ours. */
   prefix: number;
+  /** Frames that perf printed of all samples, and we have of them: how much was compared. */
+  depth: { readonly perf: number; readonly ours: number };
   /** How often each cause made a difference. */
   readonly exceptions: Map<string, number>;
   readonly examples: string[];
+}
+
+function total(samples: readonly { readonly frames: readonly unknown[] }[]): number {
+  return samples.reduce((sum, one) => sum + one.frames.length, 0);
 }
 
 /**
@@ -186,7 +192,7 @@ export interface Comparison {
  * library's difference must be one number.
  */
 export function compare(reference: RefSample[], ours: OurSample[], dwarf: boolean): Comparison {
-  const result: Comparison = { samples: reference.length, same: 0, prefix: 0, exceptions: new Map(), examples: [] };
+  const result: Comparison = { samples: reference.length, same: 0, prefix: 0, depth: { perf: total(reference), ours: total(ours) }, exceptions: new Map(), examples: [] };
   const shifts = new Map<string, number>();
   const order = (a: { time: number; tid: number }, b: { time: number; tid: number }) => a.time - b.time || a.tid - b.tid;
   const left = [...reference].sort(order);
