@@ -126,7 +126,7 @@ export async function story(host: Host, savePicture: (click: () => Promise<void>
     await until('no profiler left', async () => (descendants(process.pid, /py-spy|perf record/).length === 0 ? true : null), 10);
 
     // Close the tab, find the recording again in the list.
-    await page.getByRole('tab', { selected: true }).press('Delete');
+    await page.getByRole('tab', { name: /known_shares/ }).press('Delete');
     await page.getByRole('tab', { name: 'Home' }).click();
     await page.getByRole('region', { name: 'Start' }).getByRole('button', { name: /known_shares/ }).first().click();
     const again = await until('the hot function of the reopened recording', async () => (await boxes(page)).find((row) => row.name === 'hot') ?? null, 30);

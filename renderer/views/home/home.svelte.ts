@@ -165,15 +165,15 @@ class HomeState {
     }
   }
 
-  /** Starts a recording and shows it. */
-  async record(target: Target, title: string): Promise<void> {
+  /** Starts a recording and shows it. `title` '' lets main name it: it sees the process as it is now, the list as it was. */
+  async record(target: Target, shown: string, title = shown): Promise<void> {
     if (this.starting) return;
     this.starting = true;
     this.startError = null;
     try {
       if (target.kind === 'launch') this.rememberLaunch();
       const { body } = await link.request('recordStart', { target, options: { ...this.options, title } });
-      workbench.show(body.profile, title);
+      workbench.show(body.profile, shown);
     } catch (error) {
       this.startError = userError(error, 'record');
     } finally {
