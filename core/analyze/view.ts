@@ -27,6 +27,8 @@ export interface Selection {
   /** Process rows; null = all. */
   readonly processes: readonly number[] | null;
   readonly transforms: readonly Transform[];
+  /** `own`: stacks as the lane's profiler saw them; `merged`: with the Python stacks that belong to them. Absent: merged where some were found. */
+  readonly stacks?: 'merged' | 'own';
 }
 
 export const EVERYTHING: Selection = { ranges: null, threads: null, processes: null, transforms: [] };

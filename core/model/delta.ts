@@ -11,8 +11,9 @@ import type { Chunk, Lane } from './lane.ts';
 import type { Profile } from './profile.ts';
 import type { ProfileInfo } from './profile.ts';
 
-/** Version of these bytes; a reader refuses a newer one. */
-export const DELTA_VERSION = 1;
+/** Version of these bytes; a reader refuses a newer one and reads all older ones. Version 1 has no derived stacks. */
+export const DELTA_VERSION = 2;
+const FIRST_VERSION = 1;
 
 // How a lane continues in a delta.
 const SAME_LANE = 0;
@@ -35,13 +36,15 @@ export interface Cursor {
   lanes: number[];
   /** Thinnings of each lane that the reader has seen. */
   thinnings: number[];
+  /** Rows of each lane whose derived stack the reader has. */
+  merged: number[];
   tracks: number[];
 }
 
 export function startCursor(): Cursor {
   return {
     strings: 1, functions: 0, frames: 0, frameChanges: 0, stacks: 0, processes: 0, processChanges: 0, threads: 0,
-    threadChanges: 0, marks: 0, info: -1, lanes: [], thinnings: [], tracks: [],
+    threadChanges: 0, marks: 0, info: -1, lanes: [], thinnings: [], merged: [], tracks: [],
   };
 }
 
@@ -61,7 +64,7 @@ export interface Delta {
  */
 export function takeDelta(profile: Profile, from: Cursor, limit = 1_000_000): Delta {
   const out = new ByteWriter(16_384);
-  const next: Cursor = { ...from, lanes: [...from.lanes], thinnings: [...from.thinnings], tracks: [...from.tracks] };
+  const next: Cursor = { ...from, lanes: [...from.lanes], thinnings: [...from.thinnings], merged: [...from.merged], tracks: [...from.tracks] };
   let changed = false;
   const moved = (rows: number) => { changed ||= rows > 0; return rows; };
   const fits = (rows: number, bytesEach: number) => Math.max(0, Math.min(rows, Math.floor((limit - out.length) / bytesEach)));
@@ -133,7 +136,7 @@ export function takeDelta(profile: Profile, from: Cursor, limit = 1_000_000): De
   for (let i = 0; i < lanes; i++) {
     const lane = profile.lanes[i];
     const known = from.lanes[i] !== undefined;
-    const at = known ? positionIn(lane, from.lanes[i], from.thinnings[i] ?? 0) : 0;
+    const at = known ? positionIn(lane, from.lanes[i], from.thinnings[i] ?? 0, from.merged[i] ?? 0) : 0;
     out.u8(!known ? NEW_LANE : at < 0 ? LANE_AGAIN : SAME_LANE);
     if (!known) {
       changed = true;
@@ -146,7 +149,13 @@ export function takeDelta(profile: Profile, from: Cursor, limit = 1_000_000): De
     writeRows(out, lane.chunks, lane.locate(start), rows);
     next.lanes[i] = start + rows;
     next.thinnings[i] = lane.thinnings;
-    if (start + rows < lane.rows) complete = false;
+    // The reader's derived rows follow its rows through a thinning; a lane that is taken again has none.
+    const had = at < 0 || !known ? 0 : Math.max(0, (from.merged[i] ?? 0) - (from.lanes[i] - start));
+    const merged = complete ? fits(Math.min(lane.mergedRows, start + rows) - had, 4) : 0;
+    moved(merged);
+    writeMerged(out, lane, had, merged, start + rows);
+    next.merged[i] = had + merged;
+    if (start + rows < lane.rows || had + merged < lane.mergedRows) complete = false;
   }
 
   out.u32(profile.open.length);
@@ -158,7 +167,7 @@ export function takeDelta(profile: Profile, from: Cursor, limit = 1_000_000): De
 export function applyDelta(profile: Profile, bytes: Uint8Array): void {
   const input = new ByteReader(bytes);
   const version = input.u8();
-  if (version !== DELTA_VERSION) {
+  if (version < FIRST_VERSION || version > DELTA_VERSION) {
     throw new UserError('delta-version', `delta version ${version}, this Flamebench reads ${DELTA_VERSION}`, { hint: 'Open it with a newer Flamebench.' });
   }
   const strings = input.u32();
@@ -232,6 +241,7 @@ export function applyDelta(profile: Profile, bytes: Uint8Array): void {
       lane.push(time[row], thread[row], within(stack[row] + 1, profile.stacks.length + 1, 'stack') - 1,
         weight[weight.length === 1 ? 0 : row], count[count.length === 1 ? 0 : row], duration[duration.length === 1 ? 0 : row]);
     }
+    if (version > FIRST_VERSION) readMerged(input, lane, profile.stacks.length);
   }
   profile.open = Array.from({ length: input.u32() }, () => ({
     lane: input.u32() as LaneId, thread: (input.u32() - 1) as ThreadId, stack: (input.u32() - 1) as StackId, since: ns(input.f64()),
@@ -290,10 +300,47 @@ function writeFrameChanges(out: ByteWriter, profile: Profile, from: Cursor, next
  * Where a reader that has `rows` rows goes on after thinnings that it has not seen; -1 when it has to take the lane again.
  * A reader that had passed the thinned half takes the rest and then, at the same count, thins the same rows itself.
  */
-function positionIn(lane: Lane, rows: number, thinningsSeen: number): number {
+function positionIn(lane: Lane, rows: number, thinningsSeen: number, merged: number): number {
   if (thinningsSeen === lane.thinnings) return rows;
   const { rows: half, removed } = lane.lastThinning;
-  return thinningsSeen === lane.thinnings - 1 && removed > 0 && rows >= half ? rows - removed : -1;
+  const passed = rows >= half && (lane.mergedRows === 0 || merged >= half);
+  return thinningsSeen === lane.thinnings - 1 && removed > 0 && passed ? rows - removed : -1;
+}
+
+/**
+ * Derived stacks `from` .. `from + rows` of a lane, for a reader that has its first `known` rows. Where they begin is told
+ * from the end of those: the front of a lane may be thinned there otherwise than here.
+ */
+function writeMerged(out: ByteWriter, lane: Lane, from: number, rows: number, known: number): void {
+  out.u8(rows > 0 ? 1 : 0);
+  if (rows === 0) return;
+  out.f64(lane.pythonMerged);
+  out.f64(lane.pythonUnmerged);
+  out.u32(known - from);
+  const stacks = new Int32Array(rows);
+  let { chunk: c, row } = lane.locate(from);
+  for (let done = 0; done < rows; c++, row = 0) {
+    const { merged, mergedRows } = lane.chunks[c];
+    const part = Math.min(mergedRows - row, rows - done);
+    if (merged !== null) stacks.set(merged.subarray(row, row + part), done);
+    done += part;
+  }
+  out.column(stacks);
+}
+
+function readMerged(input: ByteReader, lane: Lane, stacks: number): void {
+  if (input.u8() === 0) return;
+  const pythonMerged = input.f64();
+  const pythonUnmerged = input.f64();
+  const start = lane.rows - input.u32();
+  const column = input.int32();
+  if (start + column.length > lane.rows) {
+    throw new UserError('delta-damaged', `a delta derives ${column.length} stacks from row ${start} on, there are ${lane.rows} rows`);
+  }
+  lane.fillMerged(start);
+  for (let i = Math.max(0, lane.mergedRows - start); i < column.length; i++) lane.pushMerged(within(column[i] + 1, stacks + 1, 'stack') - 1, null);
+  lane.pythonMerged = pythonMerged;
+  lane.pythonUnmerged = pythonUnmerged;
 }
 
 function writeRows(out: ByteWriter, chunks: readonly Chunk[], at: { chunk: number; row: number }, rows: number): void {

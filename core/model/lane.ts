@@ -1,3 +1,4 @@
+import { ensure } from '#core/errors';
 import type { Nanoseconds, StackId, ThreadId } from './ids.ts';
 
 /** Kinds of lane. The order is the wire format: only append. */
@@ -73,6 +74,9 @@ export class Chunk {
   time = new Uint32Array(256);
   thread = new Int32Array(256);
   stack = new Int32Array(256);
+  /** Derived stacks of the first `mergedRows` rows; null where none was derived. */
+  merged: Int32Array<ArrayBuffer> | null = null;
+  mergedRows = 0;
   readonly weight = new SparingColumn();
   readonly count = new SparingColumn();
   readonly duration = new SparingColumn();
@@ -115,6 +119,16 @@ export class Chunk {
     this.rows = row + 1;
   }
 
+  /** The derived stack of the next row that has none yet. */
+  pushMerged(stack: number): void {
+    if (this.merged === null || this.mergedRows === this.merged.length) {
+      const bigger = new Int32Array(this.stack.length);
+      if (this.merged !== null) bigger.set(this.merged);
+      this.merged = bigger;
+    }
+    this.merged[this.mergedRows++] = stack;
+  }
+
   timeAt(row: number): Nanoseconds {
     return (this.base + this.time[row] * this.tick) as Nanoseconds;
   }
@@ -126,6 +140,7 @@ export class Chunk {
       const pair = row + 1 < this.rows;
       half.push(this.timeAt(row), this.thread[row], this.stack[row], this.weight.get(row) + (pair ? this.weight.get(row + 1) : 0),
         this.count.get(row) + (pair ? this.count.get(row + 1) : 0), this.duration.get(row));
+      if (this.merged !== null && row < this.mergedRows) half.pushMerged(this.merged[row]);
     }
     return half;
   }
@@ -140,6 +155,9 @@ export interface Thinning {
 /**
  * One sample table with a unit. Rows are in order of arrival and never rewritten, but for one thing: a lane that reaches its
  * limit thins its older half. That happens in `push` at a fixed count, so a reader that took the same rows does the same.
+ *
+ * A lane may have a derived column beside its stacks: Python + native stacks merged (core/read/merge.ts). It trails behind the
+ * rows, in their order: the first `mergedRows` rows have it.
  */
 export class Lane {
   readonly kind: LaneKind;
@@ -157,6 +175,13 @@ export class Lane {
   total = 0;
   /** Sum of all counts: real samples. */
   samples = 0;
+  /** Rows from the first on whose derived stack is final; 0 where the lane has no such column. */
+  mergedRows = 0;
+  /** Samples in a Python interpreter whose Python stack was found, and those whose was not. */
+  pythonMerged = 0;
+  pythonUnmerged = 0;
+  /** Chunk of the next row without a derived stack. */
+  #mergedChunk = 0;
 
   constructor(facts: LaneFacts, limit = LANE_ROWS) {
     this.limit = limit;
@@ -184,12 +209,44 @@ export class Lane {
     if (this.rows >= this.limit) this.#thin();
   }
 
+  /**
+   * The derived stack of the next row, in order of rows; -1 for none. `python` says whether the row was in a Python
+   * interpreter: true with its Python stack found, false without, null where it was not.
+   */
+  pushMerged(stack: number, python: boolean | null): void {
+    const { chunk, row } = this.nextMerged();
+    if (python !== null) {
+      const count = chunk.count.get(row);
+      if (python) this.pythonMerged += count;
+      else this.pythonUnmerged += count;
+    }
+    chunk.pushMerged(stack);
+    this.mergedRows++;
+  }
+
+  /** Gives every row before the n-th that has no derived stack its own one. */
+  fillMerged(rows = this.rows): void {
+    while (this.mergedRows < rows) {
+      const { chunk, row } = this.nextMerged();
+      this.pushMerged(chunk.stack[row], null);
+    }
+  }
+
+  /** Where the next row without a derived stack is; only while there is one. */
+  nextMerged(): { chunk: Chunk; row: number } {
+    ensure(this.mergedRows < this.rows, 'a derived stack has a row');
+    while (this.chunks[this.#mergedChunk].mergedRows === this.chunks[this.#mergedChunk].rows) this.#mergedChunk++;
+    const chunk = this.chunks[this.#mergedChunk];
+    return { chunk, row: chunk.mergedRows };
+  }
+
   /** Drops every row: what follows is the whole lane again. */
   clear(): void {
     this.chunks.length = 0;
     this.rows = 0;
     this.total = 0;
     this.samples = 0;
+    this.mergedRows = this.pythonMerged = this.pythonUnmerged = this.#mergedChunk = 0;
     this.thinnings++;
   }
 
@@ -214,6 +271,8 @@ export class Lane {
       removed += before - this.chunks[i].rows;
     }
     this.rows -= removed;
+    this.mergedRows = this.chunks.reduce((sum, chunk) => sum + chunk.mergedRows, 0);
+    this.#mergedChunk = 0;
     this.thinnings++;
     this.lastThinning = { rows, removed };
   }

@@ -5,7 +5,7 @@ import type { Cursor } from '#core/model/delta';
 import type { LaneKind } from '#core/model/lane';
 
 /** A page that finds another number reloads itself once. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** Id of an open profile: a recording (live or reopened) or an imported file. */
 export type ProfileRef = string;

@@ -57,6 +57,7 @@ const view = v.object({
   selection: v.object({
     ranges: v.nullable(v.pipe(v.array(v.tuple([finite, finite])), v.maxLength(1_000_000))),
     threads: rows, processes: rows, transforms: v.pipe(v.array(transform), v.maxLength(1000)),
+    stacks: v.exactOptional(v.picklist(['merged', 'own'])),
   }),
   search: short,
   zoom: path,
@@ -76,7 +77,7 @@ const picture = v.object({
 const rowCounts = v.pipe(v.array(count), v.maxLength(100_000));
 const cursor = v.object({
   strings: count, functions: count, frames: count, frameChanges: count, stacks: count, processes: count, processChanges: count,
-  threads: count, threadChanges: count, marks: count, info: v.pipe(v.number(), v.integer()), lanes: rowCounts, thinnings: rowCounts, tracks: rowCounts,
+  threads: count, threadChanges: count, marks: count, info: v.pipe(v.number(), v.integer()), lanes: rowCounts, thinnings: rowCounts, merged: rowCounts, tracks: rowCounts,
 });
 
 const profile = v.object({ profile: id });

@@ -26,6 +26,7 @@ const View = v.object({
   selection: v.optional(v.object({
     ranges: v.optional(v.nullable(v.array(v.tuple([v.number(), v.number()]))), null),
     threads: v.optional(Rows, null), processes: v.optional(Rows, null), transforms: v.optional(v.array(Transform), []),
+    stacks: v.exactOptional(v.picklist(['merged', 'own'])),
   }), {}),
   search: v.optional(v.string(), ''),
   zoom: v.optional(v.array(Ref), []),
