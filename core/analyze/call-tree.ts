@@ -29,6 +29,7 @@ export class CallTree {
   #row = 0;
   /** Thinnings of the lane that are taken: another one means that rows were counted that are not there any more. */
   #thinnings = 0;
+  #merged = false;
   #self = new Float64Array(0);
   #selfSamples = new Float64Array(0);
   #totals = new Float64Array(0);
@@ -47,6 +48,7 @@ export class CallTree {
     this.inverted = inverted;
     this.#shape = shapeFor(profile, lane, selection.transforms, inverted);
     this.#thinnings = lane.thinnings;
+    this.#merged = showsMerged(lane, selection);
     this.update();
   }
 
@@ -80,11 +82,18 @@ export class CallTree {
     return this.#outside;
   }
 
+  /** True where its stacks are the lane's derived ones: rows are taken as far as those are known. */
+  get merged(): boolean {
+    return this.#merged;
+  }
+
   /** Takes rows and name patches since last time; true if anything changed. */
   update(): boolean {
     const shape = shapeFor(this.profile, this.lane, this.selection.transforms, this.inverted);
-    const rebuilt = shape !== this.#shape || this.lane.thinnings !== this.#thinnings;
+    const merged = showsMerged(this.lane, this.selection);
+    const rebuilt = shape !== this.#shape || this.lane.thinnings !== this.#thinnings || merged !== this.#merged;
     if (rebuilt) {
+      this.#merged = merged;
       this.#thinnings = this.lane.thinnings;
       this.#shape = shape;
       this.#chunk = this.#row = 0;
@@ -222,20 +231,20 @@ export class CallTree {
     for (; this.#chunk < chunks.length; this.#chunk++, this.#row = 0) {
       const whole = this.#row === 0 && this.#threads === null ? this.#wholeChunks(this.#chunk) : 0;
       if (whole > 0) {
-        const sums = sumsFrom(this.lane, this.#chunk, this.#chunk + whole);
+        const sums = sumsFrom(this.lane, this.#chunk, this.#chunk + whole, this.#merged);
         this.#takeSums(sums);
         taken = true;
         this.#chunk += sums.chunks - 1;
         continue;
       }
       const chunk = chunks[this.#chunk];
-      const to = chunk.rows;
+      const to = this.#merged ? chunk.mergedRows : chunk.rows;
       if (this.#row < to) {
         taken = this.#takeChunk(chunk, this.#row, to) || taken;
         this.#row = to;
       }
-      // The last chunk may grow.
-      if (this.#chunk === chunks.length - 1) break;
+      // The last chunk may grow, and derived stacks trail behind.
+      if (this.#chunk === chunks.length - 1 || to < chunk.rows) break;
     }
     return taken;
   }
@@ -244,7 +253,7 @@ export class CallTree {
   #wholeChunks(first: number): number {
     const chunks = this.lane.chunks;
     let end = first;
-    while (end < chunks.length - 1 && within(this.selection.ranges, chunks[end].least, chunks[end].greatest) === 'all') end++;
+    while (end < chunks.length - 1 && (!this.#merged || chunks[end].mergedRows === chunks[end].rows) && within(this.selection.ranges, chunks[end].least, chunks[end].greatest) === 'all') end++;
     return end - first;
   }
 
@@ -257,7 +266,7 @@ export class CallTree {
     this.#room(shape.nodes.length);
     let self = this.#self;
     let selfSamples = this.#selfSamples;
-    const stacks = chunk.stack;
+    const stacks = this.#merged && chunk.merged !== null ? chunk.merged : chunk.stack;
     const weights = chunk.weight.array;
     const counts = chunk.count.array;
     const oneWeight = chunk.weight.constant;
@@ -360,6 +369,11 @@ export class CallTree {
     }
     return mask;
   }
+}
+
+/** Whether a selection looks at a lane's derived stacks: where it says so, else where Python stacks were found. */
+export function showsMerged(lane: Lane, selection: Selection): boolean {
+  return selection.stacks === undefined ? lane.pythonMerged > 0 : selection.stacks === 'merged' && lane.mergedRows > 0;
 }
 
 /** How much of [least, greatest] the ranges cover. */

@@ -17,31 +17,39 @@ interface Sums {
   readonly thinnings: number;
   readonly levels: ChunkSums[][];
 }
-const known = new WeakMap<Lane, Sums>();
+const own = new WeakMap<Lane, Sums>();
+/** The same by the derived stacks. */
+const derived = new WeakMap<Lane, Sums>();
 
-/** Sums of the largest block that begins at chunk `first` and ends before `end`; `end` is at most the number of closed chunks. */
-export function sumsFrom(lane: Lane, first: number, end: number): ChunkSums {
+/**
+ * Sums of the largest block that begins at chunk `first` and ends before `end`; `end` is at most the number of closed chunks,
+ * with `merged` of those whose rows all have a derived stack.
+ */
+export function sumsFrom(lane: Lane, first: number, end: number, merged: boolean): ChunkSums {
   let level = 0;
   while (first % 2 ** (level + 1) === 0 && first + 2 ** (level + 1) <= end) level++;
-  return block(lane, level, first / 2 ** level);
-}
-
-function block(lane: Lane, level: number, index: number): ChunkSums {
+  const known = merged ? derived : own;
   let sums = known.get(lane);
   if (sums === undefined || sums.thinnings !== lane.thinnings) known.set(lane, (sums = { thinnings: lane.thinnings, levels: [] }));
+  return block(lane, sums, level, first / 2 ** level, merged);
+}
+
+function block(lane: Lane, sums: Sums, level: number, index: number, merged: boolean): ChunkSums {
   const blocks = (sums.levels[level] ??= []);
-  return (blocks[index] ??= level === 0 ? summed(lane.chunks[index]) : merged(block(lane, level - 1, index * 2), block(lane, level - 1, index * 2 + 1)));
+  return (blocks[index] ??= level === 0 ? summed(lane.chunks[index], merged)
+    : both(block(lane, sums, level - 1, index * 2, merged), block(lane, sums, level - 1, index * 2 + 1, merged)));
 }
 
 // By stack + 1: its entry + 1 in the sums that are being made. Cleared after each by its own stacks.
 let entryOf = new Int32Array(1024);
 
-function summed(chunk: Chunk): ChunkSums {
-  const { rows, stack, weight, count } = chunk;
+function summed(chunk: Chunk, merged: boolean): ChunkSums {
+  const { rows, weight, count } = chunk;
+  const stack = merged ? chunk.merged ?? chunk.stack : chunk.stack;
   return gather(1, rows, (row) => stack[row], (row) => weight.get(row), (row) => count.get(row));
 }
 
-function merged(a: ChunkSums, b: ChunkSums): ChunkSums {
+function both(a: ChunkSums, b: ChunkSums): ChunkSums {
   const half = a.stacks.length;
   return gather(
     a.chunks + b.chunks, half + b.stacks.length,

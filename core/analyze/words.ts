@@ -38,13 +38,41 @@ export function laneQuantity(lane: Lane): string {
   }
 }
 
-/** The lane that a view means; the first with rows where it names none. null where there is none at all. */
+/** The lane that a view means; the usual one where it names none. null where there is none at all. */
 export function laneOf(profile: Profile, view: ViewValue): Lane | null {
   if (view.lane !== null) {
-    const exact = profile.lane(view.lane.kind, view.lane.name) ?? profile.lane(view.lane.kind);
+    const exact = profile.lane(view.lane.kind, view.lane.name) ?? usualLane(profile, view.lane.kind) ?? profile.lane(view.lane.kind);
     if (exact !== null) return exact;
   }
-  return profile.lanes.find((lane) => lane.rows > 0) ?? profile.lanes[0] ?? null;
+  return usualLane(profile) ?? profile.lanes[0] ?? null;
+}
+
+/**
+ * The lane with rows (of a kind) that is shown first: where Python stacks were merged into native ones, that; else what a
+ * Python profiler saw, whose boxes are the program's own functions; else the first. null where none has rows.
+ */
+export function usualLane(profile: Profile, kind?: LaneKind): Lane | null {
+  const lanes = profile.lanes.filter((lane) => lane.rows > 0 && (kind === undefined || lane.kind === kind));
+  const first = lanes.filter((lane) => lane.kind === lanes[0].kind);
+  return first.find((lane) => lane.pythonMerged > 0) ?? first.find((lane) => lane.name === PYTHON_LANE) ?? first[0] ?? null;
+}
+
+/** Name of the lane with py-spy's own stacks. */
+export const PYTHON_LANE = 'py-spy';
+
+/** How a tree's samples were taken: `perf 99 Hz, copied stacks + py-spy 100 Hz, 94 % of Python samples merged`. */
+export function sourceText(profile: Profile, tree: CallTree): string {
+  const { lane } = tree;
+  const own = lane.source || lane.name;
+  if (!tree.merged) return own;
+  const python = profile.lanes.find((one) => one.name === PYTHON_LANE);
+  return `${own}${python === undefined ? '' : ` + ${python.source || python.name}`}, ${mergedText(lane)}`;
+}
+
+/** `94 % of Python samples merged`. Rounded down: what is not whole never reads as whole. */
+export function mergedText(lane: Lane): string {
+  const all = lane.pythonMerged + lane.pythonUnmerged;
+  return all > 0 ? `${Math.floor((lane.pythonMerged / all) * 100)} % of Python samples merged` : 'no Python samples';
 }
 
 /** What ran, in a few words: the title that the recording has, else its command's program. */
@@ -106,7 +134,7 @@ function widthSentence(profile: Profile, tree: CallTree, zoom: number): string {
 /** Source, samples, host, commit, date: the foot of a picture. What has no room goes: the commit first, then the host. */
 export function captionOf(profile: Profile, tree: CallTree, fits: (text: string) => boolean): string {
   const { tool, host, commit, startedAt } = profile.info;
-  const source = [tree.lane.source || tool, formatSamples(tree.samples)].filter((part) => part !== '').join(', ');
+  const source = [tree.lane.source === '' ? tool : sourceText(profile, tree), formatSamples(tree.samples)].filter((part) => part !== '').join(', ');
   const date = formatDate(startedAt);
   const join = (...parts: string[]): string => parts.filter((part) => part !== '').join(' · ');
   const choices = [join(source, host, commit.slice(0, 7), date), join(source, host, date), join(source, date), source];

@@ -1,3 +1,4 @@
+import { showsMerged } from '#core/analyze/call-tree';
 import type { TimeRanges } from '#core/analyze/view';
 import type { Selection } from '#core/analyze/view';
 import type { Lane } from '#core/model/lane';
@@ -8,19 +9,22 @@ export type OnRow = (thread: number, stack: number, weight: number, time: number
 
 /**
  * Calls `onRow` for every row of the selection, in order of arrival. An interval that lies partly in a range gives the part
- * of its weight that lies in it. Transforms are not looked at.
+ * of its weight that lies in it. Transforms are not looked at. Where merged stacks are meant, rows that have none yet are left out.
  */
 export function rowsOf(profile: Profile, lane: Lane, selection: Selection, onRow: OnRow): void {
   const chosen = threadMask(profile, selection);
+  const merged = showsMerged(lane, selection);
   for (const chunk of lane.chunks) {
     if (selection.ranges !== null && !selection.ranges.some(([start, end]) => chunk.least < end && (chunk.greatest > start || chunk.least >= start))) continue;
-    for (let row = 0; row < chunk.rows; row++) {
+    const stacks = merged && chunk.merged !== null ? chunk.merged : chunk.stack;
+    const rows = merged ? chunk.mergedRows : chunk.rows;
+    for (let row = 0; row < rows; row++) {
       const thread = chunk.thread[row];
       if (chosen !== null && (thread < 0 || chosen[thread] !== 1)) continue;
       let weight = chunk.weight.get(row);
       const time = chunk.timeAt(row);
       if (selection.ranges !== null) weight *= shareIn(selection.ranges, time, lane.intervals ? chunk.duration.get(row) : 0);
-      if (weight !== 0) onRow(thread, chunk.stack[row], weight, time);
+      if (weight !== 0) onRow(thread, stacks[row], weight, time);
     }
   }
 }

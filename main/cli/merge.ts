@@ -47,13 +47,21 @@ export function merge(into: Profile, from: Profile): void {
   for (const lane of from.lanes) {
     const same = into.lanes.find((one) => one.kind === lane.kind && one.name === lane.name && one.unit === lane.unit && one.intervals === lane.intervals);
     const to = same ?? into.lanes[into.addLane({ kind: lane.kind, unit: lane.unit, name: lane.name, source: lane.source, intervals: lane.intervals })];
+    // A column of merged stacks covers the rows of all inputs, or none.
+    const derived = lane.mergedRows > 0 || to.mergedRows > 0;
+    if (derived) to.fillMerged();
     for (const chunk of lane.chunks) {
       for (let row = 0; row < chunk.rows; row++) {
         const thread = chunk.thread[row];
         const stack = chunk.stack[row];
         to.push(chunk.timeAt(row), thread < 0 ? thread : threads[thread], stack < 0 ? stack : stacks[stack], chunk.weight.get(row), chunk.count.get(row), chunk.duration.get(row));
+        if (!derived) continue;
+        const merged = chunk.merged === null || row >= chunk.mergedRows ? stack : chunk.merged[row];
+        to.pushMerged(merged < 0 ? merged : stacks[merged], null);
       }
     }
+    to.pythonMerged += lane.pythonMerged;
+    to.pythonUnmerged += lane.pythonUnmerged;
   }
   for (const [what, count] of from.skipped) into.skip(what, count);
   into.reach(from.info.durationNs as never);

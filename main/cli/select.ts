@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import * as v from 'valibot';
 import type { Selection, ViewValue } from '#core/analyze/view';
 import { FIRST_VIEW } from '#core/analyze/view';
+import { usualLane } from '#core/analyze/words';
 import { UserError, messageOf } from '#core/errors';
 import { LANE_KINDS } from '#core/model/lane';
 import type { Lane, LaneKind } from '#core/model/lane';
@@ -65,13 +66,13 @@ export function checkView(args: Arguments): void {
 }
 
 /**
- * The view that the options ask for. Where they name no lane it is the first of `usual` that has rows, else the profile's
- * first. Throws UserError for a lane, process or thread that the profile lacks.
+ * The view that the options ask for. Where they name no lane it is the usual one of the kind `usual`, else of the
+ * profile. Throws UserError for a lane, process or thread that the profile lacks.
  */
 export function viewOf(profile: Profile, args: Arguments, usual: LaneKind | null = 'cpu'): ViewValue {
   const view = givenView(textOf(args, 'view'));
   const laneName = textOf(args, 'lane');
-  const first = usual === null || view.lane !== null ? null : profile.lanes.find((one) => one.kind === usual && one.rows > 0) ?? null;
+  const first = usual === null || view.lane !== null ? null : usualLane(profile, usual);
   const lane = laneName === undefined ? first : findLane(profile, laneName);
   return {
     ...view,
@@ -114,7 +115,8 @@ function findRows(what: string, wanted: string, length: number, numberAt: (row: 
 
 function findLane(profile: Profile, wanted: string): Lane {
   const lanes = profile.lanes;
-  const lane = lanes.find((one) => one.name === wanted) ?? lanes.find((one) => one.kind === wanted && one.rows > 0) ?? lanes.find((one) => one.kind === wanted);
+  const kind = LANE_KINDS.find((one) => one === wanted);
+  const lane = lanes.find((one) => one.name === wanted) ?? (kind === undefined ? null : usualLane(profile, kind)) ?? lanes.find((one) => one.kind === wanted);
   if (lane === undefined) {
     throw new UserError('no-lane', `this profile has no lane "${wanted}"`, { hint: `It has: ${lanes.map((one) => (one.name === one.kind ? one.kind : `${one.kind} (${one.name})`)).join(', ') || 'none'}.` });
   }

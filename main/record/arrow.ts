@@ -92,7 +92,21 @@ function laneColumns(lane: Lane): Columns {
       duration[at] = chunk.duration.get(row);
     }
   }
-  return [['time', floats(time)], ['thread', ints(thread)], ['stack', ints(stack)], ['weight', floats(weight)], ['count', floats(count)], ['duration', floats(duration)]];
+  const columns: Columns = [['time', floats(time)], ['thread', ints(thread)], ['stack', ints(stack)], ['weight', floats(weight)], ['count', floats(count)], ['duration', floats(duration)]];
+  if (lane.mergedRows > 0) columns.push(['merged_stack', ints(mergedOf(lane))]);
+  return columns;
+}
+
+/** Derived stacks; a row without one has its own. */
+function mergedOf(lane: Lane): Int32Array {
+  const merged = new Int32Array(lane.rows);
+  let at = 0;
+  for (const chunk of lane.chunks) {
+    merged.set(chunk.stack.subarray(0, chunk.rows), at);
+    if (chunk.merged !== null) merged.set(chunk.merged.subarray(0, chunk.mergedRows), at);
+    at += chunk.rows;
+  }
+  return merged;
 }
 
 function ints(values: Int32Array): Column<unknown> {

@@ -1,6 +1,7 @@
 // The decoders of a recording's streams, chosen by what each stream says of itself.
 import { assertNever } from '#core/errors';
 import type { Profile } from '#core/model/profile';
+import { Merger } from '#core/read/merge';
 import { PerfDecoder } from '#core/read/perf/decoder';
 import { PerfShared } from '#core/read/perf/threads';
 import { PySpyDecoder } from '#core/read/py-spy/decoder';
@@ -30,6 +31,9 @@ export class DecoderSet {
   readonly #live: boolean;
   readonly #sources: LiveSources;
   #perfShared: PerfShared | null = null;
+  /** Joins py-spy's stacks with perf's, from py-spy's stream on. */
+  #merger: Merger | null = null;
+  readonly #pySpys = new Set<PySpyDecoder>();
 
   constructor(options: { profile: Profile; zeroAt: number; live: boolean }) {
     this.#profile = options.profile;
@@ -45,6 +49,16 @@ export class DecoderSet {
       case 'py-spy': return this.#pySpy(facts);
       default: return assertNever(facts);
     }
+  }
+
+  /** Derives merged stacks, where there is anything to merge. `behind`: bytes wait undecoded. */
+  merge(behind = false): void {
+    this.#merger?.step(performance.now(), behind);
+  }
+
+  /** All streams have ended: every row gets its merged stack. */
+  finish(): void {
+    this.#merger?.finish();
   }
 
   /** Closes the files that were opened for names. */
@@ -64,16 +78,30 @@ export class DecoderSet {
       push: (bytes) => decoder.push(bytes),
       window: () => { throw new Error('broken invariant: perf has no windows'); },
       end: () => decoder.end(),
-      idle: (budget) => decoder.idle(budget),
+      idle: (budget) => {
+        const more = decoder.idle(budget);
+        if (!more) this.#merger?.named();
+        return more;
+      },
     };
   }
 
   #pySpy(facts: Extract<StreamFacts, { decoder: 'py-spy' }>): StreamDecoder {
-    const decoder = new PySpyDecoder(this.#profile, { zeroAt: this.#zeroAt, directory: facts.directory, source: facts.source, rateHz: facts.rateHz });
+    this.#merger ??= new Merger(this.#profile);
+    const decoder = new PySpyDecoder(this.#profile, { zeroAt: this.#zeroAt, directory: facts.directory, source: facts.source, rateHz: facts.rateHz, sink: this.#merger });
+    this.#pySpys.add(decoder);
     return {
       push: () => { throw new Error('broken invariant: py-spy comes in windows'); },
-      window: (window, bytes) => decoder.window(window, bytes),
-      end: () => decoder.end(),
+      window: (window, bytes) => {
+        decoder.window(window, bytes);
+        // At once: a page never sees py-spy's rows before the stacks that they complete.
+        if (this.#live) this.merge();
+      },
+      end: () => {
+        decoder.end();
+        this.#pySpys.delete(decoder);
+        if (this.#pySpys.size === 0) this.#merger?.end();
+      },
       idle: () => false,
     };
   }

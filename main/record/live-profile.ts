@@ -98,6 +98,7 @@ export class LiveProfile {
     for (const stream of this.#streams.values()) this.#end(stream);
     for (const timer of this.#timers) clearInterval(timer);
     while (this.#idle()) await new Promise((next) => setImmediate(next));
+    this.#decoders.finish();
     this.profile.info.live = false;
     this.profile.info.notes = [...this.profile.info.notes, ...notes];
     this.profile.open = [];
@@ -221,6 +222,7 @@ export class LiveProfile {
   #flush(): void {
     if (this.#sealed) return;
     const before = this.#deltas.failed;
+    this.#decoders.merge(this.#queue.length > 0);
     this.#deltas.flush();
     this.#flushedAt = performance.now();
     if (before === '' && this.#deltas.failed !== '') this.#emit({ t: 'diskFailed', message: this.#deltas.failed });

@@ -74,6 +74,8 @@ async function decodeAgain(profile: Profile, folder: string, emit: (event: Decod
       emit({ t: 'progress', done: n, total: found.length, what: `Decoding ${facts.title} again` });
       await decodeStream(profile, streams, facts as StreamFacts, decoders, breather);
     }
+    decoders.finish();
+    decoders.close();
     for (const track of before.tracks) {
       const copy = profile.tracks[profile.addTrack({ name: track.name, unit: track.unit, scale: track.scale })];
       copy.time.append(track.time.view());

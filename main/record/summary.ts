@@ -1,3 +1,4 @@
+import { usualLane } from '#core/analyze/words';
 import type { FrameId, FunctionId } from '#core/model/ids';
 import type { Profile } from '#core/model/profile';
 import { FUNCTION_KINDS } from '#core/model/tables';
@@ -17,14 +18,14 @@ export function summaryOf(profile: Profile): Summary {
   };
 }
 
-/** What kinds of function the leaves of the first lane are, by weight; shares sum to 1, largest first. Markers are left out. */
+/** What kinds of function the leaves of the usual lane are, by weight; shares sum to 1, largest first. Markers are left out. */
 export function mixOf(profile: Profile): Mix {
-  const lane = profile.lanes.find((candidate) => candidate.rows > 0);
-  if (lane === undefined) return [];
+  const lane = usualLane(profile);
+  if (lane === null) return [];
   const weights = new Float64Array(FUNCTION_KINDS.length);
   for (const chunk of lane.chunks) {
     for (let row = 0; row < chunk.rows; row++) {
-      const stack = chunk.stack[row];
+      const stack = chunk.merged !== null && row < chunk.mergedRows ? chunk.merged[row] : chunk.stack[row];
       if (stack < 0) continue;
       const fn = profile.frames.function.get(profile.stacks.frame.get(stack) as FrameId) as FunctionId;
       weights[profile.functions.kind.get(fn)] += chunk.weight.get(row);

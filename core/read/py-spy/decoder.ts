@@ -13,6 +13,7 @@ import type { FrameId, LaneId, StackId, ThreadId } from '#core/model/ids';
 import { NO_STACK, ns } from '#core/model/ids';
 import type { Profile } from '#core/model/profile';
 import { FUNCTION_OWN } from '#core/model/tables';
+import type { PythonSink } from '../merge.ts';
 import { OnCpu } from './on-cpu.ts';
 import { pythonFile } from './python-files.ts';
 import { readRaw } from './raw-window.ts';
@@ -40,6 +41,8 @@ export interface PySpyOptions {
   readonly directory: string;
   readonly source: string;
   readonly rateHz: number;
+  /** Gets all spans, idle ones too, to be merged with native stacks. Not where only holders of the lock are asked for: when is not known then. */
+  readonly sink?: PythonSink;
 }
 
 /** Gaps up to this length are bridged: the last stack is held. ns. */
@@ -176,7 +179,10 @@ export class PySpyDecoder {
     for (const pid of before.keys()) {
       const held = this.#heldOf(pid);
       held.until = Math.max(held.until, end);
+      this.#options.sink?.covered(pid, held.until);
     }
+    // What it looked at and found nothing in is known as well.
+    for (const { pid } of window.threads) if (!before.has(pid)) this.#options.sink?.covered(pid, Math.min(limit, window.end - this.#options.zeroAt));
     if (trace.threads.length > 0) this.#profile.reach(ns(Math.max(0, end)));
   }
 
@@ -201,6 +207,7 @@ export class PySpyDecoder {
   #fill(from: number, to: number, thread: Watched, stack: StackId, idleLeaf: boolean, keepIdle: boolean): void {
     const period = this.#period;
     const lane = this.#profile.lanes[this.#laneId()];
+    this.#options.sink?.span(thread.pid, thread.tid, from, to, stack);
     for (let k = Math.ceil(from / period); k * period < to; k++) {
       const time = k * period;
       let active = !idleLeaf;

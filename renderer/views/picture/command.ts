@@ -10,7 +10,7 @@ import { FIRST_PICTURE, FIRST_VIEW } from '#core/analyze/view';
 export function convertCommand(file: string, out: string, view: ViewValue, picture: PictureOptions, alone = true): string {
   const words = ['flamebench', 'convert', quoted(file), '-o', quoted(out)];
   if (view.lane !== null && alone) words.push('--lane', view.lane.kind);
-  const { ranges, threads, processes, transforms } = view.selection;
+  const { ranges, threads, processes, transforms, stacks } = view.selection;
   const one = ranges !== null && ranges.length === 1 ? ranges[0] : null;
   if (one !== null) words.push('--from', seconds(one[0]), '--to', seconds(one[1]));
   if (view.search !== '') words.push('--search', quoted(view.search));
@@ -21,7 +21,7 @@ export function convertCommand(file: string, out: string, view: ViewValue, pictu
   if (!/\.svg$/.test(out)) words.push('--scale', String(picture.scale));
   if (picture.theme !== 'light') words.push('--theme', picture.theme);
   const rest: Partial<Record<keyof ViewValue, unknown>> = {};
-  if (threads !== null || processes !== null || transforms.length > 0 || (ranges !== null && one === null)) rest.selection = view.selection;
+  if (threads !== null || processes !== null || transforms.length > 0 || stacks !== undefined || (ranges !== null && one === null)) rest.selection = view.selection;
   if (view.zoom.length > 0) rest.zoom = view.zoom;
   if (view.order !== FIRST_VIEW.order) rest.order = view.order;
   if (!view.rootOnTop) rest.rootOnTop = false;

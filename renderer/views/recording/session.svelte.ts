@@ -2,11 +2,14 @@
 import type { FunctionRef, Selection, Transform, ViewValue } from '#core/analyze/view';
 import { CallTree } from '#core/analyze/call-tree';
 import { search } from '#core/analyze/search';
+import { laneOf } from '#core/analyze/words';
 import type { FunctionId } from '#core/model/ids';
 import type { Lane } from '#core/model/lane';
 import type { ProfileStatus } from '#core/protocol/api';
 import { untrack } from 'svelte';
 import type { LiveProfile } from '../../state/live-profile.svelte.ts';
+import type { StackChoice } from './stacks.ts';
+import { stackChoice, withStacks } from './stacks.ts';
 
 /** What the panes need of a tab: the one value that it shows. */
 export interface ViewHolder {
@@ -42,21 +45,16 @@ export class Session {
   readonly view = $derived.by(() => this.tab.view);
   readonly recording = $derived.by(() => isRecording(this.live.status));
 
-  /**
-   * The chosen lane; else, for a Python program, what py-spy saw, whose boxes are its own functions; else the first with
-   * samples. null before there is any.
-   */
+  /** The chosen lane; else the usual one, with the program's own functions where it is Python. null before there is any. */
   readonly lane: Lane | null = $derived.by(() => {
     void this.live.revision;
-    const wanted = this.view.lane;
-    const lanes = this.live.profile.lanes;
-    if (wanted !== null) {
-      const found = lanes.find((lane) => lane.kind === wanted.kind && lane.name === wanted.name) ?? lanes.find((lane) => lane.kind === wanted.kind);
-      if (found !== undefined) return found;
-    }
-    const { target } = this.live.status;
-    const python = target === null || target.runtime === 'python' ? lanes.find((lane) => lane.name === 'py-spy' && lane.rows > 0) : undefined;
-    return python ?? lanes.find((lane) => lane.rows > 0) ?? lanes[0] ?? null;
+    return laneOf(this.live.profile, this.view);
+  });
+
+  /** Which stacks of a Python program are shown; null where there is nothing to choose. */
+  readonly stacks: StackChoice | null = $derived.by(() => {
+    void this.live.revision;
+    return this.lane === null ? null : stackChoice(this.live.profile, this.lane, this.selection);
   });
 
   /** Boxes keep their place while new data comes; sorted by width when they have come to rest. */
@@ -131,6 +129,11 @@ export class Session {
 
   setRange(range: { readonly start: number; readonly end: number } | null): void {
     this.change({ selection: { ...this.selection, ranges: range === null ? null : [[range.start, range.end]] } });
+  }
+
+  setStacks(choice: StackChoice): void {
+    const { lane } = this;
+    if (lane !== null) this.change(withStacks(this.profile, lane, this.selection, choice));
   }
 
   setThreads(threads: readonly number[] | null): void {

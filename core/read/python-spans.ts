@@ -1,0 +1,79 @@
+import type { StackId } from '#core/model/ids';
+import { NO_STACK } from '#core/model/ids';
+
+/** Python stacks of one thread over time, oldest first, without overlaps. Times in ns. */
+export class PythonSpans {
+  #starts = new Float64Array(64);
+  #ends = new Float64Array(64);
+  #stacks = new Int32Array(64);
+  /** Spans before `#from` were forgotten. */
+  #from = 0;
+  #length = 0;
+  /** The span that was found last: questions come nearly in order. */
+  #at = 0;
+
+  get length(): number {
+    return this.#length - this.#from;
+  }
+
+  /** Takes [from, to) with its stack; what lies before the end of the last span is left out. */
+  add(from: number, to: number, stack: StackId): void {
+    const last = this.#length - 1;
+    const start = last >= this.#from ? Math.max(from, this.#ends[last]) : from;
+    if (!(to > start)) return;
+    if (last >= this.#from && this.#stacks[last] === stack && this.#ends[last] === start) {
+      this.#ends[last] = to;
+      return;
+    }
+    if (this.#length === this.#starts.length) this.#room();
+    this.#starts[this.#length] = start;
+    this.#ends[this.#length] = to;
+    this.#stacks[this.#length++] = stack;
+  }
+
+  /** The stack at a time, or the nearest one at most `within` ns away; NO_STACK where there is none. */
+  near(time: number, within: number): StackId {
+    // `at` becomes the last span that starts at or before the time.
+    let at = this.#at;
+    if (at < this.#from || at >= this.#length || this.#starts[at] > time || (at + 1 < this.#length && this.#starts[at + 1] <= time)) {
+      let low = this.#from;
+      let high = this.#length;
+      while (low < high) {
+        const middle = (low + high) >>> 1;
+        if (this.#starts[middle] <= time) low = middle + 1;
+        else high = middle;
+      }
+      at = low - 1;
+    }
+    const before = at >= this.#from ? Math.max(0, time - this.#ends[at]) : Infinity;
+    if (before === 0 && time < this.#ends[at]) {
+      this.#at = at;
+      return this.#stacks[at] as StackId;
+    }
+    const next = at + 1;
+    const after = next < this.#length ? this.#starts[next] - time : Infinity;
+    if (Math.min(before, after) > within) return NO_STACK;
+    return this.#stacks[before <= after ? at : next] as StackId;
+  }
+
+  /** Lets go of the spans that ended before `time`. */
+  forget(time: number): void {
+    while (this.#from < this.#length && this.#ends[this.#from] < time) this.#from++;
+  }
+
+  // What was forgotten makes room first.
+  #room(): void {
+    const kept = this.length;
+    const size = kept * 2 > this.#starts.length ? this.#starts.length * 2 : this.#starts.length;
+    const moved = <A extends Float64Array | Int32Array>(into: A, from: A): A => {
+      into.set(from.subarray(this.#from, this.#length));
+      return into;
+    };
+    this.#starts = moved(new Float64Array(size), this.#starts);
+    this.#ends = moved(new Float64Array(size), this.#ends);
+    this.#stacks = moved(new Int32Array(size), this.#stacks);
+    this.#from = 0;
+    this.#length = kept;
+    this.#at = 0;
+  }
+}
