@@ -35,7 +35,7 @@ function print(name: string, decoder: PerfDecoder): void {
 }
 
 const DEPTH = { perf: expect.any(Number) as number, ours: expect.any(Number) as number };
-const same = (samples: number) => ({ samples, same: samples, prefix: 0, depth: DEPTH, exceptions: new Map(), examples: [] });
+const same = (samples: number) => ({ samples, same: samples, prefix: 0, stops: new Map(), depth: DEPTH, exceptions: new Map(), examples: [] });
 
 test('six events, switches and rounds: a Python program with loaders', () => {
   const { profile, decoder } = decode(fixture('multi-python.pipe'));

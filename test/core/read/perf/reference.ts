@@ -175,6 +175,8 @@ export interface Comparison {
   same: number;
   /** perf's stack is a leaf-side part of ours. */
   prefix: number;
+  /** Of these: thread's name and the file that perf's last frame lies in, and how often. */
+  readonly stops: Map<string, number>;
   /** Frames that perf printed of all samples, and we have of them: how much was compared. */
   depth: { readonly perf: number; readonly ours: number };
   /** How often each cause made a difference. */
@@ -192,7 +194,7 @@ function total(samples: readonly { readonly frames: readonly unknown[] }[]): num
  * library's difference must be one number.
  */
 export function compare(reference: RefSample[], ours: OurSample[], dwarf: boolean): Comparison {
-  const result: Comparison = { samples: reference.length, same: 0, prefix: 0, depth: { perf: total(reference), ours: total(ours) }, exceptions: new Map(), examples: [] };
+  const result: Comparison = { samples: reference.length, same: 0, prefix: 0, stops: new Map(), depth: { perf: total(reference), ours: total(ours) }, exceptions: new Map(), examples: [] };
   const shifts = new Map<string, number>();
   const order = (a: { time: number; tid: number }, b: { time: number; tid: number }) => a.time - b.time || a.tid - b.tid;
   const left = [...reference].sort(order);
@@ -218,10 +220,16 @@ export function compare(reference: RefSample[], ours: OurSample[], dwarf: boolea
     if (at < theirs.frames.length) {
       const frame = theirs.frames[at];
       const left = mine.frames[at];
-      const cause = left === undefined ? `ours ends, perf goes on (${mine.marker || 'root'})` : frame.dso === '[unknown]' ? 'perf goes on into an unknown address' : 'another frame';
+      // libunwind takes what it cannot read for an address of all ones.
+      const past = frame.address === 0xffff_ffff_ffff_ffffn && frame.dso === '[unknown]' && (mine.marker === '[truncated]' || left?.rule === 'stitched');
+      const cause = past ? 'perf goes on past the end of the copied stack' : left === undefined ? `ours ends, perf goes on (${mine.marker || 'root'})` : frame.dso === '[unknown]' ? 'perf goes on into an unknown address' : 'another frame';
       count(cause, `${theirs.time} frame ${at}: ${frame.address.toString(16)} ${frame.symbol} (${frame.dso}) against ${left === undefined ? '-' : `${left.address.toString(16)} ${left.name} (${left.library}) ${left.rule}`}`);
     } else if (mine.frames.length === theirs.frames.length) result.same++;
-    else result.prefix++;
+    else {
+      result.prefix++;
+      const stop = `${theirs.comm}: ${basename(theirs.frames.at(-1)?.dso ?? 'no frame')}`;
+      result.stops.set(stop, (result.stops.get(stop) ?? 0) + 1);
+    }
   }
   return result;
 }
