@@ -63,6 +63,7 @@ export interface Delta {
  * applies deltas in order never meets an unknown id.
  */
 export function takeDelta(profile: Profile, from: Cursor, limit = 1_000_000): Delta {
+  checkCursor(profile, from);
   const out = new ByteWriter(16_384);
   const next: Cursor = { ...from, lanes: [...from.lanes], thinnings: [...from.thinnings], merged: [...from.merged], tracks: [...from.tracks] };
   let changed = false;
@@ -161,6 +162,23 @@ export function takeDelta(profile: Profile, from: Cursor, limit = 1_000_000): De
   out.u32(profile.open.length);
   for (const open of profile.open) { out.u32(open.lane); out.u32(open.thread + 1); out.u32(open.stack + 1); out.f64(open.since); }
   return { bytes: out.finish(), cursor: next, complete, empty: !changed };
+}
+
+/** A cursor may come from a page that belongs to another run: nothing in it is believed. Throws UserError `cursor-ahead`. */
+function checkCursor(profile: Profile, from: Cursor): void {
+  const rows: Record<Exclude<keyof Cursor, 'info' | 'lanes' | 'thinnings' | 'merged' | 'tracks'>, number> = {
+    strings: profile.strings.length, functions: profile.functions.length, frames: profile.frames.length, frameChanges: profile.frames.changes.length,
+    stacks: profile.stacks.length, processes: profile.processes.length, processChanges: profile.processes.changes.length,
+    threads: profile.threads.length, threadChanges: profile.threads.changes.length, marks: profile.marks.length,
+  };
+  for (const [table, length] of Object.entries(rows)) {
+    const at = from[table as keyof typeof rows];
+    if (!(at >= 0 && at <= length)) throw new UserError('cursor-ahead', `a page has ${at} rows of ${table}, the profile ${length}`, { hint: 'Read it from the start.' });
+  }
+  for (const [i, track] of profile.tracks.entries()) {
+    const at = from.tracks[i] ?? 0;
+    if (!(at >= 0 && at <= track.time.length)) throw new UserError('cursor-ahead', `a page has ${at} rows of track ${track.name}, the profile ${track.time.length}`, { hint: 'Read it from the start.' });
+  }
 }
 
 /** Appends a delta to a profile that holds everything before it. Throws UserError where the bytes are damaged. */
@@ -301,7 +319,7 @@ function writeFrameChanges(out: ByteWriter, profile: Profile, from: Cursor, next
  * A reader that had passed the thinned half takes the rest and then, at the same count, thins the same rows itself.
  */
 function positionIn(lane: Lane, rows: number, thinningsSeen: number, merged: number): number {
-  if (thinningsSeen === lane.thinnings) return rows;
+  if (thinningsSeen === lane.thinnings) return rows >= 0 && rows <= lane.rows ? rows : -1;
   const { rows: half, removed } = lane.lastThinning;
   const passed = rows >= half && (lane.mergedRows === 0 || merged >= half);
   return thinningsSeen === lane.thinnings - 1 && removed > 0 && passed ? rows - removed : -1;

@@ -135,6 +135,8 @@ export class LiveProfile {
       if (this.#closed) return;
       // A broken pipe is the connection's matter: `watch` starts again when it is back.
       if (error instanceof UserError && error.code === 'closed') return;
+      // Main has another profile under this name than the one that was followed: it is read from its start.
+      if (error instanceof UserError && error.code === 'cursor-ahead') return this.restart();
       this.error = userError(error, 'profile');
     } finally {
       this.#busy = false;

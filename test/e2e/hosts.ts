@@ -5,7 +5,7 @@ import { accessSync, constants, existsSync, mkdtempSync, readFileSync, rmSync } 
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { _electron, chromium } from 'playwright-core';
-import type { Page } from 'playwright-core';
+import type { ElectronApplication, Page } from 'playwright-core';
 
 export const ROOT = resolve(import.meta.dirname, '../..');
 const NODE = process.execPath;
@@ -18,6 +18,10 @@ export interface Host {
   /** What the host printed so far, for messages. */
   readonly log: () => string;
   readonly close: () => Promise<void>;
+}
+
+export interface ElectronHost extends Host {
+  readonly app: ElectronApplication;
 }
 
 export const CHROMIUM_FLAGS = [
@@ -94,7 +98,7 @@ export function findElectron(): ElectronChoice {
   return { why: 'Electron\'s binary is not here (`npx install-electron` fetches it) and there is no stand-in for it' };
 }
 
-export async function electronHost(choice: { readonly path: string }): Promise<Host> {
+export async function electronHost(choice: { readonly path: string }): Promise<ElectronHost> {
   const home = mkdtempSync(join(tmpdir(), 'flamebench-e2e-'));
   const environment: Record<string, string> = {};
   for (const [key, value] of Object.entries(process.env)) if (value !== undefined) environment[key] = value;
@@ -108,7 +112,7 @@ export async function electronHost(choice: { readonly path: string }): Promise<H
   app.process().stderr?.setEncoding('utf8').on('data', (chunk: string) => { text += chunk; });
   const page = await app.firstWindow();
   return {
-    name: 'Electron', page, home, log: () => text,
+    name: 'Electron', app, page, home, log: () => text,
     close: async () => {
       await app.close();
       rmSync(home, { recursive: true, force: true });

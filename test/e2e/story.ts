@@ -85,6 +85,8 @@ export function descendants(pid: number, names: RegExp): string[] {
 
 export async function story(host: Host, savePicture: (click: () => Promise<void>) => Promise<string>): Promise<void> {
   const { page } = host;
+  const began = performance.now();
+  const step = (what: string): void => console.log(`  ${((performance.now() - began) / 1000).toFixed(1).padStart(5)} s  ${what}`);
   const errors: string[] = [];
   page.on('pageerror', (error) => errors.push(error.message));
   page.on('console', (message) => { if (message.type() === 'error') errors.push(message.text()); });
@@ -96,9 +98,12 @@ export async function story(host: Host, savePicture: (click: () => Promise<void>
     await until('a check that says Ready', async () => ((await page.getByRole('region', { name: 'What to record' }).getByText('Ready').count()) > 0 ? true : null));
     await recordButton(page).click();
 
+    step('record pressed');
+
     // Live: the hot function grows in place.
     await page.getByRole('timer', { name: 'Elapsed' }).waitFor();
     await until('the hot function on screen', async () => (await boxes(page)).find((row) => row.name === 'hot') ?? null, 20);
+    step('the hot function is on screen');
     const live = await until('1,500 samples', async () => {
       const rows = await boxes(page);
       const hot = rows.find((row) => row.name === 'hot');
@@ -108,6 +113,8 @@ export async function story(host: Host, savePicture: (click: () => Promise<void>
     const share = (100 * live.hot.totalPercent) / (live.hot.totalPercent + live.warm.totalPercent);
     expect(Math.abs(live.hot.totalPercent - HOT_SHARE), `hot has ${live.hot.totalPercent} % of the CPU lane`).toBeLessThan(5);
     expect(Math.abs(share - HOT_SHARE), `hot has ${share} % of both`).toBeLessThan(5);
+
+    step(`hot has ${live.hot.totalPercent} % in ${live.hot.samples + live.warm.samples} samples`);
 
     // Search: the matched share stands beside the field.
     const field = page.getByLabel('Search functions');
@@ -119,11 +126,15 @@ export async function story(host: Host, savePicture: (click: () => Promise<void>
     });
     await field.fill('');
 
+    step('search matched');
+
     // Stop; the target goes on.
     await page.getByRole('toolbar', { name: 'Recording' }).getByRole('button', { name: /Stop/ }).click();
     await page.getByRole('toolbar', { name: 'Recording' }).getByRole('button', { name: /Picture/ }).waitFor();
     expect(program.child.exitCode).toBeNull();
     await until('no profiler left', async () => (descendants(process.pid, /py-spy|perf record/).length === 0 ? true : null), 10);
+
+    step('stopped, no profiler left');
 
     // Close the tab, find the recording again in the list.
     await page.getByRole('tab', { name: /known_shares/ }).press('Delete');
@@ -132,6 +143,8 @@ export async function story(host: Host, savePicture: (click: () => Promise<void>
     const again = await until('the hot function of the reopened recording', async () => (await boxes(page)).find((row) => row.name === 'hot') ?? null, 30);
     expect(Math.abs(again.totalPercent - HOT_SHARE)).toBeLessThan(5);
     expect(again.samples).toBeGreaterThanOrEqual(live.hot.samples);
+
+    step('reopened from the list');
 
     // A picture for a slide.
     await page.keyboard.press('Control+p');
@@ -142,6 +155,7 @@ export async function story(host: Host, savePicture: (click: () => Promise<void>
     expect([facts.format, facts.width, facts.height]).toEqual(['png', 3840, 2160]);
     const { channels } = await sharp(file).stats();
     expect(Math.max(...channels.slice(0, 3).map((channel) => channel.stdev)), 'the picture is not blank').toBeGreaterThan(10);
+    step('picture saved');
     await page.keyboard.press('Escape');
 
     expect(errors, 'errors in the page').toEqual([]);

@@ -155,3 +155,12 @@ describe('deltas', () => {
     expect(() => applyDelta(new Profile(), newer)).toThrow(/delta version 99/);
   });
 });
+
+test('a cursor of another run is refused or served from the start, never believed', () => {
+  const profile = filled(20);
+  expect(() => takeDelta(profile, { ...startCursor(), stacks: 1e6 })).toThrow(/a page has 1000000 rows of stacks/);
+  expect(() => takeDelta(profile, { ...startCursor(), marks: -1 })).toThrow(UserError);
+  expect(() => takeDelta(profile, { ...startCursor(), tracks: [1e9] })).toThrow(UserError);
+  const ahead = takeDelta(profile, { ...startCursor(), lanes: [700, 700], thinnings: [0, 0] });
+  expect(ahead.cursor.lanes).toEqual([20, 4]);
+});
