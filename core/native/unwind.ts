@@ -74,15 +74,18 @@ export class Unwinder {
     r.fill(NaN);
     r[BX] = regs.bx;
     r[BP] = regs.bp;
-    r[SP] = regs.sp;
+    // No stack lies beyond 2^53: addresses are not exact there, and steps of 8 bytes would stand still. Without a stack
+    // pointer every read fails, so that the leaf is all there is.
+    const exact = regs.sp >= 0 && regs.sp + stack.length < Number.MAX_SAFE_INTEGER;
+    r[SP] = exact ? regs.sp : NaN;
     r[12] = regs.r12;
     r[13] = regs.r13;
     r[14] = regs.r14;
     r[15] = regs.r15;
     r[RA] = regs.ip;
     this.#stack = new DataView(stack.buffer, stack.byteOffset, stack.byteLength);
-    this.#sp = regs.sp;
-    this.#end = regs.sp + stack.length;
+    this.#sp = exact ? regs.sp : 0;
+    this.#end = exact ? regs.sp + stack.length : 0;
     this.#rule = LEAF;
     this.#signal = true;
     let depth = 0;

@@ -283,6 +283,8 @@ class PerfSession {
       await next.stop();
       return;
     }
+    // The old one goes on, with all of its rows: only a successor that stands when it ends takes them over.
+    if (next.exit !== null) throw new UserError('perf-successor', 'the second perf ended at once');
     this.#adopt(next);
     if (this.#paused) await next.sample(false);
     await old.stop();

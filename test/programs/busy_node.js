@@ -27,4 +27,4 @@ function turn(depth) {
 
 for (let i = 0; i < 100; i++) turn(8);
 console.log('ready', process.pid);
-for (;;) turn(8);
+while (sink >= 0) turn(8);

@@ -3,8 +3,7 @@
 import { UserError } from '#core/errors';
 import { ns } from '#core/model/ids';
 import type { Profile } from '#core/model/profile';
-import type { NativeSources } from '#core/native/sources';
-import type { ChunkDecoder, Inflater, ReadContext } from '#core/read/format';
+import type { ChunkDecoder, Inflater } from '#core/read/format';
 import { EventList } from './attributes.ts';
 import type { PerfEvent } from './attributes.ts';
 import { Framer } from './framer.ts';
@@ -12,68 +11,28 @@ import type { Block } from './framer.ts';
 import { HeaderReader, readAttrRecord, readEventUpdate, readThreadMap } from './header.ts';
 import { FEATURE, LAST_KERNEL_RECORD, LAST_TOOL_RECORD, RECORD, u64 } from './layout.ts';
 import { Lost } from './lost.ts';
+import { PIPE_HEADER, checkPipeHeader } from './magic.ts';
+import type { PerfOptions, PerfStats } from './options.ts';
 import { RoundQueue } from './rounds.ts';
 import { SampleWriter } from './samples.ts';
-import type { EventTotals } from './samples.ts';
-import type { StackStats } from './stacks.ts';
 import { TaskReader } from './tasks.ts';
 import { PerfShared } from './threads.ts';
 import type { Turn } from './threads.ts';
-
-export interface PerfOptions {
-  /** Monotonic ns that is time 0 of the profile (recording start); null = the first record's time (files). */
-  readonly zeroAt: number | null;
-  readonly stacks: 'dwarf' | 'fp';
-  readonly rateHz: number;
-  /** Directory of the target, for "own code". */
-  readonly directory: string;
-  /** How the samples are taken, for the lane's header. '' makes one from the events. */
-  readonly source: string;
-  /** Live: names are resolved in `idle`, and records are handed on early when no rounds come. */
-  readonly live: boolean;
-  readonly sources: NativeSources;
-  readonly context: ReadContext;
-  /**
-   * Hand-over, monotonic ns: rows before it are dropped. With `shared`, the decoder before is waited for (see PerfShared) and
-   * the seam is the first moment from here on at which both see the program.
-   */
-  readonly from?: number;
-  /** Rows at or after it are dropped. A successor sets it too. */
-  readonly until?: number;
-  /** Which decoder `from` takes over from; the newest one that shares and has not ended, unless given. */
-  readonly replaces?: PerfDecoder;
-  /** A thread of the first THREAD_MAP exited: perf spins from now on. */
-  readonly onThreadExit?: (pid: number, tid: number) => void;
-  readonly onFinishedInit?: () => void;
-  /** Times in ns of the profile. */
-  readonly onLost?: (count: number, start: number, end: number) => void;
-  /** Lets decoders of one recording share lanes, threads, address spaces and switch states. */
-  readonly shared?: PerfShared;
-}
-
-export interface PerfStats {
-  records: number;
-  samples: number;
-  lost: number;
-  /** Records that could not be read or are of an unknown type. */
-  skippedRecords: number;
-  bytes: number;
-  rounds: number;
-  /** Samples of context switches: the off-CPU lane will take them. */
-  switchSamples: number;
-  /** Rows outside of [from, until). */
-  cut: number;
-  /** Records by type; the last entry counts all types that are not known. */
-  readonly types: Float64Array;
-  readonly events: EventTotals[];
-  readonly stacks: StackStats;
-}
 
 /** Records whose round does not end for so long are drawn as they came. */
 const ROUND_PATIENCE_MS = 500;
 const TIMES_EVERY_MS = 250;
 const TWO32 = 0x1_0000_0000;
-const PIPE_HEADER = 16;
+/** A hand-over takes a fraction of a second; records of more than that mean that it hangs. */
+const MOST_HELD_BACK = 200_000;
+
+interface HeldRecord {
+  readonly block: Block;
+  readonly at: number;
+  readonly index: number;
+  /** As it came: not yet of the profile. */
+  readonly time: number;
+}
 
 export class PerfDecoder implements ChunkDecoder, Turn {
   readonly stats: PerfStats;
@@ -119,6 +78,11 @@ export class PerfDecoder implements ChunkDecoder, Turn {
   #lostHandled = 0;
   #skipped = new Map<string, number>();
   #switchesTold = 0;
+  /** The decoder that takes over from `#until` on, and our records from there: they count if it ends before it took over. */
+  #successor: PerfDecoder | null = null;
+  #heldBack: HeldRecord[] = [];
+  /** Successors that ended before us: what they saw after our end is still to come. */
+  #endedBefore: PerfDecoder[] = [];
 
   constructor(profile: Profile, options: PerfOptions) {
     this.#profile = profile;
@@ -147,8 +111,9 @@ export class PerfDecoder implements ChunkDecoder, Turn {
     return this.#zero + this.#high * TWO32;
   }
 
-  /** Rows at or after this time (ns of the profile) are another decoder's. */
-  cutAt(time: number): void {
+  /** Rows at or after this time (ns of the profile) are the successor's, if it is still there when this one ends. */
+  cutAt(time: number, successor: PerfDecoder): void {
+    this.#successor = successor;
     this.#until = Math.min(this.#until, time);
   }
 
@@ -174,9 +139,23 @@ export class PerfDecoder implements ChunkDecoder, Turn {
 
   end(): void {
     if (this.ended) return;
-    if (this.#holds()) this.#takeTurn();
-    this.#queue.drain(this.#emit);
-    this.ended = true;
+    const before = this.replaces;
+    if (before instanceof PerfDecoder && this.#holds()) {
+      // The take-over failed: the one before goes on as if there had been none. What we saw after its end is told then.
+      this.ended = true;
+      before.#outlive(this);
+    } else {
+      if (this.#holds()) this.#takeTurn();
+      this.#queue.drain(this.#emit);
+      this.ended = true;
+      this.stats.cut += this.#heldBack.filter((held) => held.block.view.getUint32(held.at, true) === RECORD.SAMPLE).length;
+      this.#heldBack = [];
+      for (const one of this.#endedBefore) {
+        one.#takeTurn();
+        one.#queue.drain(one.#emit);
+        one.#tell();
+      }
+    }
     const cut = this.#outer.waiting + (this.#inner?.waiting ?? 0);
     if (cut > 0) this.#skip('bytes of a perf record that was cut off at the end', cut);
     if (this.#outer.missing > 0) this.#skip('payloads of perf records that were cut off at the end', 1);
@@ -347,6 +326,11 @@ export class PerfDecoder implements ChunkDecoder, Turn {
         this.#setStart();
       }
       time = scaled - this.#zero;
+      if (this.#successor !== null && time >= this.#until) {
+        this.#heldBack.push({ block, at, index, time: scaled });
+        if (this.#heldBack.length > MOST_HELD_BACK) this.#keepAll();
+        return;
+      }
       if (time > this.#newest) this.#newest = time;
       if (time > this.reached) this.reached = time;
       // Never more often than there are threads, so that no stream of far-apart times makes it the main work.
@@ -368,7 +352,8 @@ export class PerfDecoder implements ChunkDecoder, Turn {
       return;
     }
     const tellsExec = this.events.events[index]?.commExec ?? true;
-    if (!this.#tasks.read(block, at, type, timed ? time : null, inside && this.#samples.exact, tellsExec)) {
+    const repeated = timed && this.replaces !== null && time < this.#from;
+    if (!this.#tasks.read(block, at, type, timed ? time : null, inside && this.#samples.exact, tellsExec, repeated)) {
       this.#skipRecord('perf records that could not be read');
     }
   };
@@ -403,12 +388,25 @@ export class PerfDecoder implements ChunkDecoder, Turn {
     return false;
   }
 
+  #outlive(successor: PerfDecoder): void {
+    this.#endedBefore.push(successor);
+    if (this.#successor === successor) this.#keepAll();
+  }
+
+  // There is no seam: what was held back is ours.
+  #keepAll(): void {
+    if (this.#successor !== null) this.#successor.#planned = false;
+    this.#successor = null;
+    this.#until = this.#options.until === undefined ? Infinity : this.#options.until - this.zeroNs;
+    for (const { block, at, index, time } of this.#heldBack.splice(0)) this.#emit(block, at, index, time);
+  }
+
   // The seam of a hand-over: not before `from`, nor before we see anything, nor before what the other has handed on already.
   #planSeam(): void {
     if (this.#planned || !this.#ready || !(this.#first === this.#first) || this.replaces === null) return;
     this.#planned = true;
     this.#from = Math.max(this.#from, this.#first - this.#zero, this.replaces.reached);
-    if (this.replaces instanceof PerfDecoder) this.replaces.cutAt(this.#from);
+    if (this.replaces instanceof PerfDecoder) this.replaces.cutAt(this.#from, this);
   }
 
   // Where the one before ended too early, its last row is the seam: no gap and no row twice.
@@ -474,25 +472,4 @@ export class PerfDecoder implements ChunkDecoder, Turn {
     for (const [what, count] of this.#skipped) this.#profile.skip(what, count);
     this.#skipped.clear();
   }
-}
-
-/** Throws UserError unless these 16 bytes begin a perf stream in pipe mode that we read. */
-export function checkPipeHeader(bytes: Uint8Array, name: string): void {
-  const magic = String.fromCharCode(...bytes.subarray(0, 8));
-  if (magic === 'PERFILE2') {
-    if (new DataView(bytes.buffer, bytes.byteOffset).getUint32(8, true) === PIPE_HEADER) return;
-    throw new UserError('perf-file-mode', `${name}: this is a perf.data file, not a stream`, { hint: 'Open it as a file: its header says where its parts lie.' });
-  }
-  throw refused(magic, name);
-}
-
-/** What to say of a magic that is not ours to read. */
-export function refused(magic: string, name: string): UserError {
-  if (magic === 'PERFFILE') {
-    return new UserError('perf-v1', `${name}: perf.data of version 1, written by a perf from before Linux 3.0`, { hint: 'Record again with a newer perf.' });
-  }
-  if (magic === '2ELIFREP') {
-    return new UserError('perf-big-endian', `${name}: recorded on a big-endian machine, which is not read`, { hint: 'Open the text that `perf script` prints on that machine.' });
-  }
-  return new UserError('perf-magic', `${name}: not a perf recording: it does not begin with PERFILE2`);
 }

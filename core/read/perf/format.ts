@@ -6,7 +6,8 @@ import type { NativeSources } from '#core/native/sources';
 import { NO_SOURCES } from '#core/native/sources';
 import type { ByteSource, FileFormat, Match, ReadContext } from '#core/read/format';
 import { PerfEvent, attrSize } from './attributes.ts';
-import { PerfDecoder, refused } from './decoder.ts';
+import { PerfDecoder } from './decoder.ts';
+import { refused } from './magic.ts';
 import { FEATURE, u64 } from './layout.ts';
 
 const READ_BYTES = 1 << 20;

@@ -2,7 +2,7 @@
 import type { FrameId, StackId } from '#core/model/ids';
 import { NO_STACK } from '#core/model/ids';
 import { FRAME_RULES } from '#core/model/tables';
-import type { Registers, StackEnd } from '#core/native/unwind';
+import type { Registers } from '#core/native/unwind';
 import type { PerfEvent } from './attributes.ts';
 import type { Block } from './framer.ts';
 import { CPUMODE_KERNEL, CPUMODE_USER, MISC_CPUMODE, SAMPLE, low48, u64 } from './layout.ts';
@@ -113,7 +113,7 @@ export class StackReader {
         }
         if (abi === ABI_64) {
           this.#setRegisters(view, registersAt, event);
-          const how = this.#unwind(pid, tid, block.bytes.subarray(next, next + filled));
+          const how = this.#shared.unwinder.unwind(pid, tid, this.#registers, block.bytes.subarray(next, next + filled), this.#user);
           for (let i = 0; i < this.#user.length; i++) frames.push(this.#user[i]);
           if (how === 'root') this.stats.roots++;
           else if (how === 'truncated') {
@@ -134,16 +134,6 @@ export class StackReader {
       else if (u64(view, ip) !== 0) frames.push(spaces.userFrame(pid, u64(view, ip), 'leaf'));
     }
     return this.#intern(root);
-  }
-
-  #unwind(pid: number, tid: number, stack: Uint8Array): StackEnd {
-    // No stack lies beyond 2^53: addresses are not exact there, and steps of 8 bytes would stand still.
-    if (this.#registers.sp + stack.length < Number.MAX_SAFE_INTEGER) {
-      return this.#shared.unwinder.unwind(pid, tid, this.#registers, stack, this.#user);
-    }
-    this.#user.length = 0;
-    this.#user.push(this.#shared.spaces.userFrame(pid, this.#registers.ip, 'leaf'));
-    return 'lost';
   }
 
   #intern(root: FrameId | null): StackId {

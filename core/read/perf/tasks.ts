@@ -18,9 +18,10 @@ export class TaskReader {
 
   /**
    * Takes one record; those that say nothing about tasks are passed over. `time` is null for what perf made up at its start;
-   * `exact`: threads that begin here are timed; `tellsExec`: COMM says whether an exec made it. False when the record is too short for its kind.
+   * `exact`: threads that begin here are timed; `tellsExec`: COMM says whether an exec made it;
+   * `repeated`: from before a hand-over, told already. False when the record is too short for its kind.
    */
-  read(block: Block, at: number, type: number, time: number | null, exact: boolean, tellsExec: boolean): boolean {
+  read(block: Block, at: number, type: number, time: number | null, exact: boolean, tellsExec: boolean, repeated = false): boolean {
     const { view, bytes } = block;
     const size = view.getUint16(at + 6, true);
     const misc = view.getUint16(at + 4, true);
@@ -28,11 +29,11 @@ export class TaskReader {
     switch (type) {
       case RECORD.COMM:
         if (size < 17) return false;
-        this.#shared.comm(view.getInt32(at + 8, true), view.getInt32(at + 12, true), cString(bytes, at + 16, end), tellsExec ? (misc & MISC_COMM_EXEC) !== 0 : null, time);
+        this.#shared.comm(view.getInt32(at + 8, true), view.getInt32(at + 12, true), cString(bytes, at + 16, end), tellsExec ? (misc & MISC_COMM_EXEC) !== 0 : null, time, repeated);
         return true;
       case RECORD.FORK:
         if (size < 24) return false;
-        this.#shared.fork(view.getInt32(at + 8, true), view.getInt32(at + 12, true), view.getInt32(at + 16, true), view.getInt32(at + 20, true), time, exact);
+        this.#shared.fork(view.getInt32(at + 8, true), view.getInt32(at + 12, true), view.getInt32(at + 16, true), view.getInt32(at + 20, true), time, exact, repeated);
         return true;
       case RECORD.EXIT:
         if (size < 24) return false;

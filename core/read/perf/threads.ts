@@ -78,6 +78,11 @@ export class PerfShared {
   #changed: PerfThread[] = [];
   #leaving = new Map<number, Leaving>();
   #tooShort: StackId = NO_STACK;
+  /** Rows that another decoder of this profile (py-spy's) made, until they are taken over: by pid, by process row and tid. */
+  #foreignProcesses = new Map<number, ProcessId>();
+  #foreignThreads = new Map<string, ThreadId>();
+  #processRows = 0;
+  #threadRows = 0;
 
   constructor(profile: Profile, options: { sources: NativeSources; directory: string }) {
     this.profile = profile;
@@ -115,10 +120,11 @@ export class PerfShared {
 
   /**
    * COMM. `time` is null for what perf made up at the start. An exec begins a new generation of the thread; where the kernel
-   * was too old to tell (`exec` null), a new name does.
+   * was too old to tell (`exec` null), a new name does. `repeated`: another decoder may have told of it already.
    */
-  comm(pid: number, tid: number, name: string, exec: boolean | null, time: number | null): void {
+  comm(pid: number, tid: number, name: string, exec: boolean | null, time: number | null, repeated = false): void {
     let thread = this.thread(pid, tid);
+    if (repeated && thread.told && thread.name === name) return;
     if ((exec ?? (thread.name !== name && thread.name !== `:${tid}`)) && time !== null) {
       const clock = thread.clock;
       this.finish(thread, time);
@@ -140,9 +146,12 @@ export class PerfShared {
     }
   }
 
-  /** FORK: a thread, or a process where pid and ppid differ. `exact`: keep its times from `time` on. */
-  fork(pid: number, parentPid: number, tid: number, parentTid: number, time: number | null, exact: boolean): void {
-    if (time === null) {
+  /**
+   * FORK: a thread, or a process where pid and ppid differ. `exact`: keep its times from `time` on. `repeated`: another
+   * decoder may have told of it already.
+   */
+  fork(pid: number, parentPid: number, tid: number, parentTid: number, time: number | null, exact: boolean, repeated = false): void {
+    if (time === null || repeated) {
       if (this.threads.get(tid)?.process.pid === pid) return;
       const parent = pid === parentPid ? NO_PROCESS : this.processes.get(parentPid)?.row ?? NO_PROCESS;
       this.#addThread(this.process(pid, parent), tid, this.threads.get(parentTid)?.name ?? `:${tid}`);
@@ -239,17 +248,48 @@ export class PerfShared {
   }
 
   #addProcess(pid: number, parent: ProcessId, name: string): PerfProcess {
-    const process = new PerfProcess(pid, this.profile.processes.add({ pid, parent, name }));
+    this.#catchUp();
+    const { processes } = this.profile;
+    let row = this.#foreignProcesses.get(pid);
+    if (row === undefined) {
+      row = processes.add({ pid, parent, name });
+      this.#processRows = processes.length;
+    } else {
+      this.#foreignProcesses.delete(pid);
+      if (parent !== NO_PROCESS) processes.parent.set(row, parent);
+      if (!name.startsWith(':')) processes.rename(row, name);
+    }
+    const process = new PerfProcess(pid, row);
     this.processes.set(pid, process);
     return process;
   }
 
   #addThread(process: PerfProcess, tid: number, name: string): PerfThread {
+    this.#catchUp();
     const key = `${process.pid} ${tid}`;
     const generation = this.#generations.get(key) ?? 0;
     this.#generations.set(key, generation + 1);
-    const thread = new PerfThread(process, tid, this.profile.threads.add({ process: process.row, tid, name, generation }), name);
+    const foreign = `${process.row}:${tid}`;
+    let row = this.#foreignThreads.get(foreign);
+    if (row === undefined) {
+      row = this.profile.threads.add({ process: process.row, tid, name, generation });
+      this.#threadRows = this.profile.threads.length;
+    } else {
+      // Its name is the interpreter's own, which says more than the kernel's.
+      this.#foreignThreads.delete(foreign);
+    }
+    const thread = new PerfThread(process, tid, row, name);
     this.threads.set(tid, thread);
     return thread;
+  }
+
+  #catchUp(): void {
+    const { processes, threads } = this.profile;
+    for (; this.#processRows < processes.length; this.#processRows++) {
+      this.#foreignProcesses.set(processes.pid.get(this.#processRows), this.#processRows as ProcessId);
+    }
+    for (; this.#threadRows < threads.length; this.#threadRows++) {
+      if (threads.tid.get(this.#threadRows) > 0) this.#foreignThreads.set(`${threads.process.get(this.#threadRows)}:${threads.tid.get(this.#threadRows)}`, this.#threadRows as ThreadId);
+    }
   }
 }

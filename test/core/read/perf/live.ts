@@ -6,7 +6,7 @@ import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Profile } from '#core/model/profile';
-import type { PerfOptions } from '#core/read/perf/decoder';
+import type { PerfOptions } from '#core/read/perf/options';
 import { PerfDecoder } from '#core/read/perf/decoder';
 import { LiveSources } from '../../../../main/native/live-sources.ts';
 import { readContext } from '../../../../main/record/read-context.ts';

@@ -159,6 +159,6 @@ if (MISSING_312 !== '') console.log(`skipped: trampolines of Python 3.12, this m
 test.skipIf(MISSING_312 !== '')('trampolines of `python -X perf`: perf stops at the first, we go on to the root', () => {
   const { profile, decoder } = decode(fixture('trampoline-python312.pipe'), { sources: twinSources() });
   print('trampoline-python312', decoder);
-  expect(laidBeside('trampoline-python312.pipe', profile, true)).toEqual({ 'cpu-clock': { ...same(32), same: 0, prefix: 32 } });
+  expect(laidBeside('trampoline-python312.pipe', profile, true)).toEqual({ 'cpu-clock': { ...same(32), same: 0, prefix: 32, stops: new Map([['python3: perf-23816.map', 32]]) } });
   expect(decoder.stats.stacks).toMatchObject({ roots: 32, truncated: 0, lost: 0 });
 });

@@ -8,7 +8,7 @@ import { FRAME_RULES } from '#core/model/tables';
 import { ElfFile } from '#core/native/elf';
 import type { NativeSources } from '#core/native/sources';
 import { NO_SOURCES } from '#core/native/sources';
-import type { PerfOptions } from '#core/read/perf/decoder';
+import type { PerfOptions } from '#core/read/perf/options';
 import { PerfDecoder } from '#core/read/perf/decoder';
 import { fileSource, readContext } from '../../../../main/record/read-context.ts';
 
