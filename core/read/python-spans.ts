@@ -31,8 +31,8 @@ export class PythonSpans {
     this.#stacks[this.#length++] = stack;
   }
 
-  /** The stack at a time, or the nearest one at most `within` ns away; NO_STACK where there is none. */
-  near(time: number, within: number): StackId {
+  /** The span at a time, or the nearest one at most `within` ns away; -1 where there is none. Valid until the next `add`. */
+  find(time: number, within: number): number {
     // `at` becomes the last span that starts at or before the time.
     let at = this.#at;
     if (at < this.#from || at >= this.#length || this.#starts[at] > time || (at + 1 < this.#length && this.#starts[at + 1] <= time)) {
@@ -45,15 +45,31 @@ export class PythonSpans {
       }
       at = low - 1;
     }
-    const before = at >= this.#from ? Math.max(0, time - this.#ends[at]) : Infinity;
-    if (before === 0 && time < this.#ends[at]) {
-      this.#at = at;
-      return this.#stacks[at] as StackId;
-    }
-    const next = at + 1;
-    const after = next < this.#length ? this.#starts[next] - time : Infinity;
-    if (Math.min(before, after) > within) return NO_STACK;
-    return this.#stacks[before <= after ? at : next] as StackId;
+    if (at >= this.#from) this.#at = at;
+    const away = this.away(at, time);
+    const next = this.away(at + 1, time);
+    if (Math.min(away, next) > within) return -1;
+    return away <= next ? at : at + 1;
+  }
+
+  /** The stack of a span that `find` gave, NO_STACK where that is -1. */
+  stackOf(span: number): StackId {
+    return (span < 0 ? NO_STACK : this.#stacks[span]) as StackId;
+  }
+
+  /** The spans at most `within` ns from a time, as [first, end): those beside a span that `find` gave. */
+  around(span: number, time: number, within: number): readonly [number, number] {
+    let first = span;
+    let end = span + 1;
+    while (this.away(first - 1, time) <= within) first--;
+    while (this.away(end, time) <= within) end++;
+    return [first, end];
+  }
+
+  /** How far a span is from a time, ns; Infinity where there is no such span. */
+  away(span: number, time: number): number {
+    if (span < this.#from || span >= this.#length) return Infinity;
+    return time < this.#starts[span] ? this.#starts[span] - time : time >= this.#ends[span] ? time - this.#ends[span] : 0;
   }
 
   /** Lets go of the spans that ended before `time`. */
