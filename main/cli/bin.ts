@@ -1,5 +1,7 @@
 #!/usr/bin/env node
-import { processIo } from './io.ts';
-import { cli } from './main.ts';
+import { useCompileCache } from '../compile-cache.ts';
 
+useCompileCache();
+const { processIo } = await import('./io.ts');
+const { cli } = await import('./main.ts');
 process.exit(await cli(process.argv.slice(2), processIo()));

@@ -1,5 +1,6 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { threadEnvironment } from '../compile-cache.ts';
 import { UserError, messageOf } from '#core/errors';
 import type { CallName, DecoderCalls, DecoderEvent, DecoderJob, DecoderTell, FromDecoder } from './messages.ts';
 
@@ -9,6 +10,7 @@ const ENDING = extname(import.meta.url);
 /** Starts a thread of this folder. Its arguments never reach it: a worker would inherit options of the process. */
 export function startThread(name: 'decoder-thread' | 'reader-thread', data: unknown): Worker {
   return new Worker(new URL(`./${name}${ENDING}`, import.meta.url), {
+    env: threadEnvironment(),
     workerData: data, argv: [], execArgv: [],
     // A socket takes over the reader's descriptors and closes them itself: Node would close the same numbers again at the
     // thread's end, when they may be another file's.
