@@ -321,7 +321,8 @@ function writeFrameChanges(out: ByteWriter, profile: Profile, from: Cursor, next
 function positionIn(lane: Lane, rows: number, thinningsSeen: number, merged: number): number {
   if (thinningsSeen === lane.thinnings) return rows >= 0 && rows <= lane.rows ? rows : -1;
   const { rows: half, removed } = lane.lastThinning;
-  const passed = rows >= half && (lane.mergedRows === 0 || merged >= half);
+  // Another cut into chunks there may thin up to half of the lane: derived stacks go on only beyond that.
+  const passed = rows >= half && (lane.mergedRows === 0 || merged >= lane.limit / 2);
   return thinningsSeen === lane.thinnings - 1 && removed > 0 && passed ? rows - removed : -1;
 }
 
