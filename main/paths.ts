@@ -11,8 +11,10 @@ export const RESOURCES = join(ROOT, 'resources');
 /** The built page. */
 export const PAGE = join(ROOT, 'dist', 'renderer');
 
-// From source this file lies in main/, from a bundle in dist/main/: the first folder upwards that has resources/ is it.
-function findRoot(from: string): string {
+// From source this file lies in main/, from a bundle in dist/main/: the first folder upwards that has both is it. In a
+// package the archive's unpacked twin is taken, which is a real folder: programs, threads and libraries need one.
+function findRoot(here: string): string {
+  const from = here.replace(/\bapp\.asar(?=[/\\]|$)/, 'app.asar.unpacked');
   for (let folder = from; ; folder = dirname(folder)) {
     if (existsSync(join(folder, 'resources')) && existsSync(join(folder, 'package.json'))) return folder;
     if (folder === dirname(folder)) return from;

@@ -9,7 +9,8 @@ const ENDING = extname(import.meta.url);
 
 /** Starts a thread of this folder. Its arguments never reach it: a worker would inherit options of the process. */
 export function startThread(name: 'decoder-thread' | 'reader-thread', data: unknown): Worker {
-  return new Worker(new URL(`./${name}${ENDING}`, import.meta.url), {
+  // In a package, from the archive's unpacked twin: a thread is a real file.
+  return new Worker(new URL(`./${name}${ENDING}`, import.meta.url.replace('/app.asar/', '/app.asar.unpacked/')), {
     env: threadEnvironment(),
     workerData: data, argv: [], execArgv: [],
     // A socket takes over the reader's descriptors and closes them itself: Node would close the same numbers again at the
