@@ -171,7 +171,7 @@ export class AddressSpaces {
     const jit = this.#spaces.get(pid)?.jit ?? null;
     this.#spaces.delete(pid);
     if (jit === null) return;
-    jit.refresh();
+    jit.refresh(Infinity);
     this.#jits = this.#jits.filter((other) => other !== jit);
   }
 
@@ -210,11 +210,11 @@ export class AddressSpaces {
 
   /**
    * Loads symbol tables that were put off and patches the frames that waited for them. One call takes about `budgetMs`
-   * (a step of a large table is a few ms). Returns whether more waits.
+   * (no step of a large table takes longer than a few ms). Returns whether more waits.
    */
   resolveNames(budgetMs: number): boolean {
     const deadline = Date.now() + budgetMs;
-    let more = this.#kernel.resolve();
+    let more = this.#kernel.resolve(deadline);
     for (const module of this.#modules.values()) {
       if (!module.waiting) continue;
       if (Date.now() >= deadline) {
@@ -223,7 +223,7 @@ export class AddressSpaces {
       }
       if (module.loadMore(deadline)) more = true;
     }
-    for (const jit of this.#jits) jit.refresh();
+    for (const jit of this.#jits) if (jit.refresh(deadline)) more = true;
     this.#renameStitched();
     let unnamed = this.#kernel.unnamedFrames;
     for (const module of this.#modules.values()) unnamed += module.unnamedFrames;

@@ -23,6 +23,11 @@ export class Site {
 /** `unknown` where the bytes of the code are out of reach, as with a JIT's memory. */
 export type Follows = 'yes' | 'no' | 'unknown';
 
+interface Unnamed {
+  readonly frame: FrameId;
+  readonly va: number;
+}
+
 /** Code that addresses belong to: an ELF file or a process's anonymous memory. Sites are cached by virtual address. */
 export abstract class CodeModule {
   /** What frames carry as their library: the path. */
@@ -30,7 +35,9 @@ export abstract class CodeModule {
   protected readonly profile: Profile;
   #sites = new PcTable<Site>();
   /** Frames whose function has only an address for a name. */
-  protected unnamed: { frame: FrameId; va: number }[] = [];
+  protected unnamed: Unnamed[] = [];
+  /** Those of them that are to be looked up again. */
+  #again: Unnamed[] = [];
 
   constructor(profile: Profile, library: string) {
     this.profile = profile;
@@ -52,7 +59,7 @@ export abstract class CodeModule {
   }
 
   get unnamedFrames(): number {
-    return this.unnamed.length;
+    return this.unnamed.length + this.#again.length;
   }
 
   /** Unwinding rules at a site, null where there are none. */
@@ -71,14 +78,26 @@ export abstract class CodeModule {
     return frame;
   }
 
-  /** Names again what had no name; frames that still have none stay on the list. */
+  /** Frames that are to be looked up again wait. */
+  protected get renaming(): boolean {
+    return this.#again.length > 0;
+  }
+
+  /** From here on everything that has no name is looked up again, in `renameMore`. */
   protected renameUnnamed(): void {
-    const waiting = this.unnamed;
+    for (const entry of this.unnamed) this.#again.push(entry);
     this.unnamed = [];
-    for (const entry of waiting) {
+  }
+
+  /** Looks up again until `deadline` (Date.now() ms); frames that still have no name stay on the list. Returns whether more waits. */
+  protected renameMore(deadline: number): boolean {
+    for (let done = 0; this.#again.length > 0; done++) {
+      if (done % 8 === 7 && Date.now() >= deadline) return true;
+      const entry = this.#again.pop() as Unnamed;
       const fn = this.functionAt(entry.va);
       if (fn !== this.profile.frames.functionOf(entry.frame)) this.profile.frames.setFunction(entry.frame, fn);
       if ((this.profile.functions.flags.get(fn) & FUNCTION_UNNAMED) !== 0) this.unnamed.push(entry);
     }
+    return false;
   }
 }

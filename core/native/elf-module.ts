@@ -46,9 +46,9 @@ export class ElfModule extends CodeModule {
     if (elf !== null && this.frames === null) profile.skip(`${this.#base}: code of another processor, only x86-64 is unwound`);
   }
 
-  /** A large symbol table waits to be read. */
+  /** A large symbol table waits to be read, or frames wait for its names. */
   get waiting(): boolean {
-    return this.#waiting.length > 0 || this.#loading !== null;
+    return this.#waiting.length > 0 || this.#loading !== null || this.renaming;
   }
 
   row(site: Site): Row | null {
@@ -103,7 +103,7 @@ export class ElfModule extends CodeModule {
 
   /** Reads on until `deadline` (Date.now() ms). Returns whether something is left. */
   loadMore(deadline: number): boolean {
-    while (this.waiting) {
+    while (this.#waiting.length > 0 || this.#loading !== null) {
       if (this.#loading === null) {
         const next = this.#waiting[0];
         this.#loading = SymbolTable.load(next.elf, next.area);
@@ -119,9 +119,9 @@ export class ElfModule extends CodeModule {
           this.renameUnnamed();
         }
       }
-      if (Date.now() >= deadline) break;
+      if (Date.now() >= deadline) return true;
     }
-    return this.waiting;
+    return this.renameMore(deadline);
   }
 
   #openTables(): Table[] {

@@ -40,12 +40,14 @@ export class JitModule extends CodeModule {
     return this.#nameAt(site.va).startsWith(PYTHON_PREFIX);
   }
 
-  /** Reads what the map has gained and names frames again. */
-  refresh(): void {
-    if (this.unnamed.length === 0) return;
-    const before = this.map.count;
-    this.map.add(this.#refresh());
-    if (this.map.count !== before) this.renameUnnamed();
+  /** Reads what the map has gained and names frames again until `deadline` (Date.now() ms). Returns whether more waits. */
+  refresh(deadline: number): boolean {
+    if (this.unnamed.length > 0 && !this.renaming) {
+      const before = this.map.count;
+      this.map.add(this.#refresh());
+      if (this.map.count !== before) this.renameUnnamed();
+    }
+    return this.renameMore(deadline);
   }
 
   protected functionAt(va: number): FunctionId {

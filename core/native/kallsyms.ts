@@ -1,3 +1,5 @@
+const STEP_LINES = 16_384;
+
 /** Text of the kernel and its modules by address, from /proc/kallsyms. Addresses are the low 48 bits. */
 export class KernelSymbols {
   #text: string;
@@ -17,11 +19,21 @@ export class KernelSymbols {
 
   /** null where the addresses are hidden (all zero) or nothing is readable. */
   static parse(text: string): KernelSymbols | null {
+    const steps = KernelSymbols.steps(text);
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return step.value;
+    }
+  }
+
+  /** The same in steps of a few ms. */
+  static *steps(text: string): Generator<undefined, KernelSymbols | null> {
     let starts = new Float64Array(65_536);
     let names = new Uint32Array(65_536);
     let count = 0;
     let sorted = true;
-    for (let at = 0; at < text.length;) {
+    for (let at = 0, lines = 1; at < text.length; lines++) {
+      if (lines % STEP_LINES === 0) yield undefined;
       let end = text.indexOf('\n', at);
       if (end < 0) end = text.length;
       // "ffffffff81000000 T _text": only code is of use.
@@ -47,6 +59,7 @@ export class KernelSymbols {
     if (count === 0) return null;
     starts = starts.slice(0, count);
     names = names.slice(0, count);
+    yield undefined;
     if (!sorted) {
       const order = new Uint32Array(count);
       for (let i = 0; i < count; i++) order[i] = i;

@@ -16,6 +16,7 @@ export class KernelNames {
   #frames = new Map<number, FrameId>();
   #waiting: { frame: FrameId; address: number }[] = [];
   #functions = new Map<string, FunctionId>();
+  #loading: Generator<undefined, void> | null = null;
 
   constructor(profile: Profile, sources: NativeSources) {
     this.#profile = profile;
@@ -45,19 +46,37 @@ export class KernelNames {
     return frame;
   }
 
-  /** Reads the symbols when frames wait for them. Nothing is ever left for a later call. */
-  resolve(): boolean {
+  /** Reads the symbols when frames wait for them, until `deadline` (Date.now() ms). Returns whether more waits. */
+  resolve(deadline: number): boolean {
     if (this.#state !== 'wanted') return false;
-    this.#state = 'loaded';
-    const text = this.#sources.kallsyms();
-    if (text !== null) this.#symbols = KernelSymbols.parse(text);
-    for (const { frame, address } of this.#waiting) {
+    this.#loading ??= this.#load();
+    for (;;) {
+      if (this.#loading.next().done === true) {
+        this.#state = 'loaded';
+        this.#loading = null;
+        return false;
+      }
+      if (Date.now() >= deadline) return true;
+    }
+  }
+
+  *#load(): Generator<undefined, void> {
+    const text = this.#sources.kallsymsSteps === undefined ? this.#sources.kallsyms() : yield* this.#sources.kallsymsSteps();
+    yield undefined;
+    if (text !== null) this.#symbols = yield* KernelSymbols.steps(text);
+    yield undefined;
+    if (this.#symbols === null) {
+      this.#profile.skip('kernel addresses stay without names: /proc/kallsyms is not readable', this.#waiting.length);
+      return;
+    }
+    // Frames that come meanwhile have their names already, and wait in vain: looked up once more, nothing changes.
+    for (let done = 1; this.#waiting.length > 0; done++) {
+      const { frame, address } = this.#waiting[this.#waiting.length - 1];
       const fn = this.#functionAt(address);
       if (fn !== this.#profile.frames.functionOf(frame)) this.#profile.frames.setFunction(frame, fn);
+      this.#waiting.pop();
+      if (done % 64 === 0) yield undefined;
     }
-    if (this.#symbols !== null) this.#waiting = [];
-    else this.#profile.skip('kernel addresses stay without names: /proc/kallsyms is not readable', this.#waiting.length);
-    return false;
   }
 
   #functionAt(address: number): FunctionId {

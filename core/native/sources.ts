@@ -17,6 +17,8 @@ export interface NativeSources {
   vdso(pid: number): ByteSource | null;
   /** /proc/kallsyms as text, or null where it may not be read. Zeros instead of addresses also mean null. */
   kallsyms(): string | null;
+  /** The same in steps of a few ms, where it is large and others wait. */
+  kallsymsSteps?(): Generator<undefined, string | null>;
   /** What /tmp/perf-PID.map of the target's namespace has gained since the last call, '' when nothing. */
   perfMap(pid: number): string;
   /** /proc/PID/maps as text, or null when the process is gone. */

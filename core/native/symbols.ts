@@ -1,7 +1,9 @@
 import type { ElfFile, SymbolArea } from './elf.ts';
 import { BadBinary } from './file-view.ts';
 
-const CHUNK_ENTRIES = 32_768;
+const CHUNK_ENTRIES = 16_384;
+/** Entries that one step merges. */
+const MERGE_ENTRIES = 65_536;
 const BEST_OF = 64;
 /** A symbol that contains others (a hot part within a big function) is looked for this many entries back. */
 const LOOK_BACK = 16;
@@ -73,7 +75,7 @@ export class SymbolTable {
       const runs = findRuns(keys);
       if (runs.length <= 2) break;
       for (let r = 0; r + 1 < runs.length; r += 2) {
-        mergeRuns(keys, merged, runs[r], runs[r + 1], r + 2 < runs.length ? runs[r + 2] : runs[r + 1]);
+        yield* mergeRuns(keys, merged, runs[r], runs[r + 1], r + 2 < runs.length ? runs[r + 2] : runs[r + 1]);
         yield undefined;
       }
       [keys, merged] = [merged, keys];
@@ -154,11 +156,14 @@ function findRuns(keys: Float64Array): number[] {
   return runs;
 }
 
-function mergeRuns(from: Float64Array, to: Float64Array, start: number, middle: number, end: number): void {
+function* mergeRuns(from: Float64Array, to: Float64Array, start: number, middle: number, end: number): Generator<undefined, void> {
   let left = start;
   let right = middle;
-  for (let at = start; at < end; at++) {
-    to[at] = right >= end || (left < middle && from[left] <= from[right]) ? from[left++] : from[right++];
+  for (let at = start; at < end;) {
+    for (const stop = Math.min(end, at + MERGE_ENTRIES); at < stop; at++) {
+      to[at] = right >= end || (left < middle && from[left] <= from[right]) ? from[left++] : from[right++];
+    }
+    if (at < end) yield undefined;
   }
 }
 

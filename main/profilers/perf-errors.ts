@@ -57,7 +57,9 @@ export function perfFailure(output: string, code: number | null, signal: number 
     return fail('event', `perf cannot count this event here: ${firstOf(lines)}`);
   }
   // Threads that end while perf describes them make it give up without a word, its stream begun.
-  if (lines.length === 0) return fail('vanished', `perf ended with exit code ${code ?? 'unknown'} and without a message.`, {}, '', true);
+  if (lines.length === 0) return fail('vanished', `perf could not attach to ${who}: it ended with exit code ${code ?? 'unknown'} and without a message, as it does where threads end faster than it can describe them.`, {
+    hint: 'A command that is launched from here is followed from its first thread on.',
+  }, '', true);
   return fail('other', `perf ended with exit code ${code ?? 'unknown'}: ${firstOf(lines)}`, {}, '', true);
 }
 

@@ -26,7 +26,11 @@ export const perf: Profiler = {
   },
 };
 
-const TRIES = 5;
+const TRIES = 6;
+/** After so many tries that failed because threads had ended, only threads that stay are attached to: what they start is followed. */
+const TRIES_WITH_ALL = 3;
+/** A thread that is there at both ends of this time stays, ms. */
+const STAYS_MS = 30;
 /** The second perf of a hand-over must sample before the cut: at least this long after its start. */
 const LEAST_OVERLAP_NS = 1.2e9;
 /** A seam longer than this is told, ns. */
@@ -99,8 +103,8 @@ class PerfSession {
   async #attach(from: () => number | undefined): Promise<{ process: PerfProcess; stream: SampleStream }> {
     let stream: SampleStream | null = null;
     try {
-      for (let turn = 1; ; turn++) {
-        const { aim, left } = this.#aim();
+      for (let turn = 1, vanished = 0; ; turn++) {
+        const { aim, left } = vanished < TRIES_WITH_ALL ? this.#aim() : await this.#aimAtStaying();
         stream ??= await this.#openStream(aim, from());
         const process = await PerfProcess.start(this.#run, this.#plan, aim, stream, `perf-${++this.#starts}`);
         if (await process.ready()) {
@@ -112,6 +116,7 @@ class PerfSession {
         }
         const end = await process.exited;
         const failure = perfFailure(process.output, end.code, end.signal, aim.pids, this.#system);
+        if (failure.kind === 'vanished') vanished++;
         if (turn >= TRIES || !this.#remedy(failure.kind, failure.option)) throw failure.error;
         if (failure.wrote) {
           // Its stream holds a beginning without samples; another beginning needs a stream of its own.
@@ -184,6 +189,15 @@ class PerfSession {
       throw new UserError('process-ended', this.#run.watched.length === 1 ? `Process ${first} has ended.` : 'All chosen processes have ended.');
     }
     return fit(pids.map((pid) => loadOf(pid)).filter((load) => load.tids.length > 0), this.#system);
+  }
+
+  /** The threads that do not come and go. */
+  async #aimAtStaying(): Promise<{ aim: PerfAim; left: number }> {
+    const list = (): number[] => this.#pids().flatMap((pid) => numbersIn(`/proc/${pid}/task`));
+    const before = new Set(list());
+    await delay(STAYS_MS);
+    const tids = list().filter((tid) => before.has(tid));
+    return tids.length === 0 ? this.#aim() : { aim: { pids: this.#pids(), tids }, left: 0 };
   }
 
   /**

@@ -1,7 +1,7 @@
 """Two functions with a known share of the CPU, a thread that waits for a lock and one that sleeps.
 
 `hot` runs 75 % of the CPU time of the main thread and `warm` 25 %: both do the same work in slices of 3 to 1.
-Prints `ready PID`, then runs for the seconds of its first argument (default: until it is killed).
+Prints `ready PID`, then runs for the seconds of CPU time of its first argument (default: until it is killed).
 """
 import os
 import sys
@@ -43,8 +43,8 @@ def main():
     threading.Thread(target=waiter, args=(lock,), name="waiter", daemon=True).start()
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 1e9
     print("ready", os.getpid(), flush=True)
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    end = time.process_time() + seconds
+    while time.process_time() < end:
         hot(30000)
         warm(10000)
 

@@ -8,6 +8,10 @@ import type { Lane, LaneFacts } from '#core/model/lane';
 import type { Profile } from '#core/model/profile';
 import { ThreadClock } from './switches.ts';
 
+/** Threads without a sample are told of above this share of the CPU time, and above this time. */
+const MOST_UNSAMPLED_PERCENT = 10;
+const LEAST_UNSAMPLED_NS = 100e6;
+
 export class PerfProcess {
   readonly pid: number;
   readonly row: ProcessId;
@@ -78,6 +82,9 @@ export class PerfShared {
   #changed: PerfThread[] = [];
   #leaving = new Map<number, Leaving>();
   #tooShort: StackId = NO_STACK;
+  /** ns on CPUs of threads that no sample ever fell into, and the note that says so. */
+  #unsampledNs = 0;
+  #note = '';
   /** Rows that another decoder of this profile (py-spy's) made, until they are taken over: by pid, by process row and tid. */
   #foreignProcesses = new Map<number, ProcessId>();
   #foreignThreads = new Map<string, ThreadId>();
@@ -207,6 +214,7 @@ export class PerfShared {
     const clock = thread.clock;
     if (lane === null || clock === null || clock.pending <= 0) return;
     const weight = clock.takePending();
+    if (!thread.sampled) this.#unsampledNs += weight;
     lane.push(time, thread.row, thread.sampled ? thread.lastStack : this.#tooShortStack(), weight, 0);
   }
 
@@ -234,6 +242,21 @@ export class PerfShared {
       if (clock !== null) this.profile.threads.setTimes(thread.row, clock.onCpu, clock.waiting, clock.blocked);
     }
     this.#changed.length = 0;
+    this.#tellUnsampled();
+  }
+
+  // A sampling clock of a thread's own starts anew with each thread, so that a program of short threads is seen by none.
+  #tellUnsampled(): void {
+    const lane = this.exactLane;
+    if (lane === null || this.#unsampledNs < LEAST_UNSAMPLED_NS) return;
+    const percent = Math.round(this.#unsampledNs / lane.total * 100);
+    const note = percent <= MOST_UNSAMPLED_PERCENT ? '' :
+      `${percent} % of the CPU time was spent in threads too short to sample: they are a box of their own, [too short to sample]. A higher rate sees into them.`;
+    if (note === this.#note) return;
+    const { info } = this.profile;
+    info.notes = [...info.notes.filter((one) => one !== this.#note), ...(note === '' ? [] : [note])];
+    this.#note = note;
+    this.profile.touch();
   }
 
   #leave(left: Leaving): void {

@@ -3,6 +3,8 @@
 // `--subprocesses` by src/main.rs and src/stack_trace.rs): a thread's events come in order of time; an event is written
 // only where a stack differs from the one before; what is open at the end is closed with the time of the end.
 
+import { mendTorn } from './torn.ts';
+
 /** A stack that a thread had from `start` to `end`: places of frames in `frames`, root first. us since py-spy started. */
 export interface TraceSpan {
   readonly start: number;
@@ -104,6 +106,7 @@ export function readTrace(text: string): Trace | null {
       skipped++;
     }
   }
+  for (const thread of threads.values()) mendTorn(thread.spans, frames);
   return { frames, threads: [...threads.values()], start: start === Infinity ? 0 : start, end, skipped, cut: parsed.cut };
 }
 
