@@ -16,6 +16,7 @@ export default defineConfig({
     // Nothing is inlined as data: URLs, so that the content security policy can stay strict.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    rolldownOptions: { checks: { pluginTimings: false } },
     sourcemap: true,
     chunkSizeWarningLimit: 2000,
   },
