@@ -2,12 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { readFile, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { PictureOptions } from '#core/analyze/view';
-import { FIRST_PICTURE } from '#core/analyze/view';
 import { UserError } from '#core/errors';
 import type { Profile } from '#core/model/profile';
 import type { Arguments } from './arguments.ts';
-import { isSet, numberOf, textOf } from './arguments.ts';
+import { isSet, textOf } from './arguments.ts';
 import { foldDirect, foldStdin } from './fold-direct.ts';
 import type { CliIo } from './io.ts';
 import { print, UsageError } from './io.ts';
@@ -15,6 +13,7 @@ import { merge } from './merge.ts';
 import type { Input } from './open.ts';
 import { openInput, readProfile, spoolStdin, StdinReader } from './open.ts';
 import { checkOutput, temporaryName, writeOutput } from './output.ts';
+import { pictureOf } from './picture.ts';
 import { checkView, hasView, viewOf } from './select.ts';
 
 /** What can be written, by the ending of the output's name. */
@@ -80,19 +79,6 @@ function endingOf(out: string, format: string | undefined): Ending {
   const later = LATER.find((ending) => lower.endsWith(ending));
   if (later !== undefined) throw new UsageError(`-o ${out}: ${later} cannot be written yet; there are ${ENDINGS.join(' ')}`);
   throw new UsageError(`-o ${out}: its ending chooses the format: ${ENDINGS.join(' ')}`);
-}
-
-function pictureOf(args: Arguments): PictureOptions {
-  const theme = textOf(args, 'theme');
-  return {
-    ...FIRST_PICTURE,
-    width: numberOf(args, 'width', { least: 100, most: 20_000, whole: true }) ?? FIRST_PICTURE.width,
-    height: numberOf(args, 'height', { least: 100, most: 20_000, whole: true }) ?? FIRST_PICTURE.height,
-    scale: numberOf(args, 'scale', { least: 1, most: 4 }) ?? FIRST_PICTURE.scale,
-    theme: theme === 'dark' || theme === 'light' || theme === 'clear' ? theme : FIRST_PICTURE.theme,
-    title: textOf(args, 'title') ?? '',
-    subtitle: textOf(args, 'subtitle') ?? '',
-  };
 }
 
 async function readAll(inputs: readonly Input[], io: CliIo): Promise<Profile> {

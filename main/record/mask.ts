@@ -7,14 +7,28 @@ const NAME = /pass(word|wd|phrase)?$|passw|secret|token$|token[-_](?!iz)|api[-_]
 const VALUE = /\b(AKIA[0-9A-Z]{12,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|hf_[A-Za-z0-9]{16,}|sk-[\w-]{16,}|xox[abprs]-[\w-]{10,}|AIza[\w-]{30,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*/g;
 const USERINFO = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@]*):[^\s/@]+@/gi;
 
+const HEADER = /\b((?:proxy-)?authorization|set-cookie|cookie|x-[\w-]*(?:key|token))\s*:\s*(?!")[^"'\r\n]+/gi;
+const FIELD = /"([\w.-]+)"(\s*:\s*)("(?:[^"\\]|\\.)*"|[\w.+-]+)/g;
+const PAIR = /(?<![\w.-])(-{0,2}[A-Za-z_][\w.-]*)(=)([^\s"'&;,]+)/g;
+
 /** Whether a variable or option of this name holds a secret. */
 export function isSecretName(name: string): boolean {
   return NAME.test(name);
 }
 
-/** A text with the secrets in it masked that show by their form: keys of well-known makers, passwords in URLs. */
+/**
+ * A text with the secrets in it masked that show by their form or by the name before them: keys of well-known makers,
+ * passwords in URLs, headers, `"TOKEN": "..."` in JSON, `TOKEN=...` and `--token ...` within one string.
+ */
 export function maskText(text: string): string {
-  return text.replace(VALUE, MASK).replace(USERINFO, `$1:${MASK}@`);
+  return text.replace(VALUE, MASK).replace(USERINFO, `$1:${MASK}@`).replace(HEADER, `$1: ${MASK}`)
+    .replace(FIELD, (whole, name: string, middle: string) => (isSecretName(name) ? `"${name}"${middle}"${MASK}"` : whole))
+    .replace(PAIR, (whole, name: string, between: string, value: string) => (isSecretName(name) && value !== MASK ? `${name}${between}${MASK}` : whole));
+}
+
+/** A command line that is one string already (a process title, the tables' column): words are told apart by spaces. */
+export function maskCommand(command: string): string {
+  return maskText(command).replace(/(^|\s)(--?[a-zA-Z][\w-]*)(\s+)([^\s-]\S*)/g, (whole, before: string, name: string, space: string) => (isSecretName(name) ? `${before}${name}${space}${MASK}` : whole));
 }
 
 /** An argument list as it may be written down: `--token X`, `--token=X`, `TOKEN=X`, keys and passwords in URLs are masked. */
@@ -26,6 +40,7 @@ export function maskArguments(argv: readonly string[]): string[] {
       return MASK;
     }
     next = false;
+    if (/^\s*[{[]/.test(argument)) return maskText(argument);
     const pair = /^(-{0,2}[\w.-]+)=([\s\S]*)$/.exec(argument);
     if (pair !== null) return isSecretName(pair[1]) && pair[2] !== '' ? `${pair[1]}=${MASK}` : `${pair[1]}=${maskText(pair[2])}`;
     if (/^--?[a-z][\w-]*$/i.test(argument) && isSecretName(argument)) next = true;

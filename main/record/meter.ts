@@ -87,8 +87,10 @@ export class ProfilerMeter {
       const stat = statOf(pid);
       if (stat === null) continue;
       seen.add(pid);
-      used += Math.max(0, stat.ticks - (this.#ticks.get(pid) ?? 0));
-      this.#ticks.set(pid, stat.ticks);
+      // py-spy's windows come and go under one shell: their time is the shell's once it has waited for them.
+      const ticks = stat.ticks + stat.reapedTicks;
+      used += Math.max(0, ticks - (this.#ticks.get(pid) ?? 0));
+      this.#ticks.set(pid, ticks);
     }
     for (const pid of this.#ticks.keys()) if (!seen.has(pid)) this.#ticks.delete(pid);
     const elapsed = now - this.#at;

@@ -5,6 +5,7 @@ import { UserError, messageOf } from '#core/errors';
 import { PAGE } from '../paths.ts';
 import { isAlive, startOf } from '../processes/identity.ts';
 import { dataFolder } from '../record/data-folder.ts';
+import { toolVersion } from '../record/version.ts';
 import { loadAssets } from './assets.ts';
 import { startServer } from './server.ts';
 
@@ -54,7 +55,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   for (const path of options.files) {
     await workbench.open({ kind: 'path', path: resolve(path) }).catch((error: unknown) => options.warn(`flamebench: ${messageOf(error)}`));
   }
-  if (options.json) options.print(JSON.stringify({ schema: 1, tool: 'flamebench', url: server.url, pid: process.pid }));
+  if (options.json) options.print(JSON.stringify({ schema: 1, tool: `flamebench ${toolVersion()}`, url: server.url, pid: process.pid }));
   else options.print(`Flamebench is ready: ${server.url}${options.because ? `  (${options.because})` : ''}`);
 
   return await new Promise<number>((done) => {
