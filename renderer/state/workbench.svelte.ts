@@ -5,6 +5,8 @@ import { link } from '../bridge/link.ts';
 import { forgetProfile } from './live-profile.svelte.ts';
 
 const KEY = 'flamebench.tabs';
+/** Title of a tab whose profile has not said its name yet. */
+export const OPENING = 'Opening';
 
 /** One tab. `view` is one value: replace it whole (`tab.view = { ...tab.view, search }`), so that it is kept and restored. */
 export class Tab {
@@ -159,7 +161,7 @@ class Workbench {
   #add(profile: ProfileRef, title: string): Tab {
     const tab = new Tab(`p${Date.now().toString(36)}${this.tabs.length}`, 'profile');
     tab.profile = profile;
-    tab.title = title === '' ? 'Opening' : title;
+    tab.title = title === '' ? OPENING : title;
     this.tabs = [...this.tabs, tab];
     return tab;
   }

@@ -54,6 +54,8 @@ class HomeState {
   checkError = $state.raw<UserError | null>(null);
   startError = $state.raw<UserError | null>(null);
   starting = $state(false);
+  /** What this machine has, for a start without a target: `perf 6.1`, `py-spy 0.4.2`, and what is missing. null before it is known. */
+  found = $state.raw<readonly Check[] | null>(null);
   #asking = 0;
 
   constructor() {
@@ -162,6 +164,17 @@ class HomeState {
       if (asking !== this.#asking) return;
       this.checks = null;
       this.checkError = userError(error, 'checks');
+    }
+  }
+
+  /** Finds out which profilers there are, asked as for a Python program that is not started. */
+  async findProfilers(): Promise<void> {
+    try {
+      const { body } = await link.request('checks', { target: { kind: 'launch', argv: ['python3'], directory: '/', environment: {} } });
+      this.found = body.checks;
+    } catch {
+      // The checks of a chosen target say what is wrong.
+      this.found = null;
     }
   }
 

@@ -19,3 +19,12 @@ export function kindsOf(tree: CallTree): ColourKind[] {
   }
   return COLOUR_KINDS.filter((kind) => seen.has(kind));
 }
+
+/** Depth of the deepest node with weight; -1 in an empty tree. */
+export function depthOf(tree: CallTree | null): number {
+  if (tree === null) return -1;
+  const totals = tree.totals();
+  let deepest = -1;
+  for (let node = 0; node < totals.length; node++) if (totals[node] > 0) deepest = Math.max(deepest, tree.depth(node));
+  return deepest;
+}
