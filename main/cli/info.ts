@@ -1,4 +1,5 @@
 import { formatCount, formatDate, formatTime, formatWeight } from '#core/analyze/format';
+import { mergedText } from '#core/analyze/words';
 import type { Lane } from '#core/model/lane';
 import type { Profile } from '#core/model/profile';
 import type { Arguments } from './arguments.ts';
@@ -40,7 +41,7 @@ export async function info(args: Arguments, io: CliIo): Promise<number> {
 
 function laneText(lane: Lane): string {
   const threads = threadsOf(lane);
-  return `${lane.kind} (${lane.name}): ${formatCount(lane.samples)} samples, ${formatWeight(lane.total, lane.unit)}${threads > 0 ? `, ${threads} thread${threads === 1 ? '' : 's'}` : ''}`;
+  return `${lane.kind} (${lane.name}): ${formatCount(lane.samples)} samples, ${formatWeight(lane.total, lane.unit)}${threads > 0 ? `, ${threads} thread${threads === 1 ? '' : 's'}` : ''}${lane.pythonMerged > 0 ? `, ${mergedText(lane)}` : ''}`;
 }
 
 function processesText(profile: Profile): string {

@@ -2,7 +2,7 @@ import { CallTree } from '#core/analyze/call-tree';
 import { formatPercent, formatSamples, formatWeight } from '#core/analyze/format';
 import { functionsTable } from '#core/analyze/functions';
 import { search } from '#core/analyze/search';
-import { laneOf } from '#core/analyze/words';
+import { laneOf, mergedText } from '#core/analyze/words';
 import { UserError } from '#core/errors';
 import type { Arguments } from './arguments.ts';
 import { isSet, numberOf, textOf } from './arguments.ts';
@@ -51,7 +51,7 @@ export async function top(args: Arguments, io: CliIo): Promise<number> {
   } else {
     const shown = rows.slice(0, limit ?? USUAL_LIMIT);
     const where = (fn: (typeof rows)[number]['fn']) => functions.fileOf(fn) || functions.libraryOf(fn);
-    await print(io.stdout, `${lane.kind} (${lane.name}): ${formatWeight(tree.total, lane.unit)}, ${formatSamples(tree.samples)}\n\n`);
+    await print(io.stdout, `${lane.kind} (${lane.name}): ${formatWeight(tree.total, lane.unit)}, ${formatSamples(tree.samples)}${tree.merged ? `, ${mergedText(lane)}` : ''}\n\n`);
     await print(io.stdout, table(['SELF', '', 'TOTAL', '', 'FUNCTION', 'WHERE'], shown.map((row) => [
       formatPercent(tree.total > 0 ? row.self / tree.total : 0), formatWeight(row.self, lane.unit),
       formatPercent(tree.total > 0 ? row.total / tree.total : 0), formatWeight(row.total, lane.unit), clean(functions.nameOf(row.fn)), clean(where(row.fn)),

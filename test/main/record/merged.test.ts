@@ -8,7 +8,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { CallTree } from '#core/analyze/call-tree';
 import { EVERYTHING, FIRST_VIEW } from '#core/analyze/view';
 import { laneOf, sourceText } from '#core/analyze/words';
-import { Profile } from '#core/model/profile';
+import type { Profile } from '#core/model/profile';
 import { openRecording } from '../../../main/library/open.ts';
 import { findTool } from '../../../main/profilers/find-tool.ts';
 import { loadProfile } from '../../../main/record/load.ts';
