@@ -19,7 +19,9 @@ export async function info(args: Arguments, io: CliIo): Promise<number> {
     await printJson(io, {
       format: facts.format, madeBy: facts.tool, title: facts.title, command: facts.command, host: facts.host, kernel: facts.kernel,
       startedAt: facts.startedAt, durationNs: facts.durationNs,
-      lanes: profile.lanes.map((lane) => ({ kind: lane.kind, name: lane.name, unit: lane.unit, samples: lane.samples, total: lane.total, threads: threadsOf(lane) })),
+      lanes: profile.lanes.map((lane) => ({ kind: lane.kind, name: lane.name, unit: lane.unit, samples: lane.samples, total: lane.total, threads: threadsOf(lane),
+        ...(lane.mergedRows > 0 ? { pythonMerged: lane.pythonMerged, pythonUnmerged: lane.pythonUnmerged } : {}),
+      })),
       processes: profile.processes.length, threads: profile.threads.length, functions: profile.functions.length, stacks: profile.stacks.length, skipped, notes: facts.notes,
     });
     return 0;
