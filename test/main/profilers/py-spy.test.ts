@@ -142,3 +142,22 @@ test.skipIf(missing)('what is no Python is told in one line', async () => {
   await expect(pySpy.start(newRun([pid]))).rejects.toThrow(`Process ${pid} is not a Python process`);
   expect((await pySpy.check({ kind: 'attach', processes: [{ pid, start: 0 }], children: false }))[0]).toMatchObject({ state: 'no' });
 });
+
+test.skipIf(missing)('a generator that is read in the moment between two turns still has its callers', async () => {
+  const { pid } = await startTarget(python, [`${programs}generators.py`]);
+  const run = newRun([pid], { rate: 200 }, { directory: programs.slice(0, -1) });
+  const running = await pySpy.start(run);
+  for (let i = 0; i < 200 && (cpuTimeOf(pid) ?? 0) < 2.5e9; i++) await wait(100);
+  await running.stop();
+  const profile = decode(run);
+  const roots = new Map<string, number>();
+  for (const chunk of profile.lane('cpu', 'py-spy')?.chunks ?? []) {
+    for (let i = 0; i < chunk.rows; i++) {
+      const root = profile.functions.nameOf(profile.frames.functionOf(profile.stacks.framesOf(chunk.stack[i] as never)[0]));
+      roots.set(root, (roots.get(root) ?? 0) + 1);
+    }
+  }
+  console.log(`generators: outermost functions ${JSON.stringify([...roots])}`);
+  expect(roots.get('<module>')).toBeGreaterThan(200);
+  expect((roots.get('<genexpr>') ?? 0) + (roots.get('square') ?? 0)).toBeLessThanOrEqual(1);
+}, 40_000);
