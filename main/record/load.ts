@@ -53,6 +53,8 @@ function finish(profile: Profile, recording: RecordingFile): void {
   profile.info.title = recording.title;
   if (recording.state !== 'sealed') profile.info.notes.push('Recovered: Flamebench ended before this recording did.');
   profile.reach(ns(recording.durationNs));
+  // A recording that was cut off ends with rows that waited for py-spy: they stay as perf saw them.
+  for (const lane of profile.lanes) if (lane.mergedRows > 0) lane.fillMerged();
   profile.touch();
 }
 
