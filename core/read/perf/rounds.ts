@@ -17,6 +17,7 @@ export class RoundQueue {
   #order = new Int32Array(1024);
   #spare = new Int32Array(1024);
   #runs = new Int32Array(64);
+  #runCount = 0;
   /** Records older than one that had been handed on already. */
   late = 0;
   #handed = -Infinity;
@@ -52,10 +53,20 @@ export class RoundQueue {
     this.#flush(Infinity, handle);
   }
 
+  // Each step is a function of its own: one with several long loops is compiled in the middle of the first, for code that
+  // never ran, and thrown away again at the next, round after round.
   #flush(limit: number, handle: RecordHandler): void {
     const length = this.#length;
+    const count = this.#select(limit, length);
+    if (count === 0) return;
+    this.#handOn(this.#merge(this.#order, count, this.#runCount), count, handle);
+    this.#keepAfter(limit, length);
+  }
+
+  /** Rows up to `limit` into `#order`, with the starts of the ascending runs. */
+  #select(limit: number, length: number): number {
     const times = this.#times;
-    let order = this.#order;
+    const order = this.#order;
     let count = 0;
     let runs = 0;
     let last = -Infinity;
@@ -69,14 +80,17 @@ export class RoundQueue {
       last = time;
       order[count++] = row;
     }
-    if (count === 0) return;
-    order = this.#merge(order, count, runs);
+    this.#runCount = runs;
+    return count;
+  }
+
+  #handOn(order: Int32Array<ArrayBuffer>, count: number, handle: RecordHandler): void {
+    const times = this.#times;
     for (let i = 0; i < count; i++) {
       const row = order[i];
       if (times[row] > this.#handed) this.#handed = times[row];
       handle(this.#blocks[row], this.#ats[row], this.#events[row], times[row]);
     }
-    this.#keepAfter(limit, length);
   }
 
   // Each CPU's records are in order already, so there are few runs: merging neighbours is n log(runs), and stable.
@@ -87,17 +101,13 @@ export class RoundQueue {
     let to = this.#spare;
     let runs = runCount;
     while (runs > 1) {
-      let out = 0;
       let kept = 0;
       for (let run = 0; run < runs; run += 2) {
-        let a = starts[run];
-        const aEnd = run + 1 < runs ? starts[run + 1] : count;
-        let b = aEnd;
-        const bEnd = run + 2 < runs ? starts[run + 2] : run + 1 < runs ? count : aEnd;
-        starts[kept++] = out;
-        while (a < aEnd && b < bEnd) to[out++] = times[from[b]] < times[from[a]] ? from[b++] : from[a++];
-        while (a < aEnd) to[out++] = from[a++];
-        while (b < bEnd) to[out++] = from[b++];
+        const start = starts[run];
+        const middle = run + 1 < runs ? starts[run + 1] : count;
+        const end = run + 2 < runs ? starts[run + 2] : count;
+        starts[kept++] = start;
+        mergeTwo(times, from, to, start, middle, end);
       }
       runs = kept;
       const swap = from;
@@ -133,6 +143,16 @@ export class RoundQueue {
     this.#order = grown(this.#order, size);
     this.#spare = grown(this.#spare, size);
   }
+}
+
+/** Merges the neighbours [start, middle) and [middle, end) of `from` into the same place of `to`. */
+function mergeTwo(times: Float64Array, from: Int32Array, to: Int32Array, start: number, middle: number, end: number): void {
+  let a = start;
+  let b = middle;
+  let out = start;
+  while (a < middle && b < end) to[out++] = times[from[b]] < times[from[a]] ? from[b++] : from[a++];
+  while (a < middle) to[out++] = from[a++];
+  while (b < end) to[out++] = from[b++];
 }
 
 function grown(column: Int32Array<ArrayBuffer>, size: number): Int32Array<ArrayBuffer> {
