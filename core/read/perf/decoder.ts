@@ -170,6 +170,7 @@ export class PerfDecoder implements ChunkDecoder, Turn {
       throw new UserError('perf-header', `${this.#options.context.name}: only ${this.stats.bytes} bytes, a perf stream begins with 16`);
     }
     if (!this.#options.live) while (this.shared.spaces.resolveNames(1000)) { /* a file waits for its names */ }
+    this.shared.offCpu?.name();
   }
 
   idle(budgetMs: number): boolean {
@@ -188,8 +189,11 @@ export class PerfDecoder implements ChunkDecoder, Turn {
     if (now - this.#lastTimesMs >= TIMES_EVERY_MS) {
       this.#lastTimesMs = now;
       this.shared.writeTimes();
+      if (this.#options.live && !this.ended) this.shared.offCpu?.tell(this.shared.threads.values(), Math.max(this.reached, this.#profile.info.durationNs));
     }
-    return this.shared.spaces.resolveNames(budgetMs);
+    const more = this.shared.spaces.resolveNames(budgetMs);
+    this.shared.offCpu?.name();
+    return more;
   }
 
   /** Takes one record as it arrives; answers how many bytes behind it are its payload. */
@@ -466,7 +470,7 @@ export class PerfDecoder implements ChunkDecoder, Turn {
     }
     this.stats.switchSamples = this.#samples.switchSamples;
     if (this.stats.switchSamples > this.#switchesTold) {
-      this.#skip('off-cpu samples: lane not on yet', this.stats.switchSamples - this.#switchesTold);
+      this.#skip('context switches whose way back was not recorded: how long they took is not known', this.stats.switchSamples - this.#switchesTold);
       this.#switchesTold = this.stats.switchSamples;
     }
     for (const [what, count] of this.#skipped) this.#profile.skip(what, count);

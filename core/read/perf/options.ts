@@ -17,6 +17,11 @@ export interface PerfOptions {
   readonly source: string;
   /** Live: names are resolved in `idle`, and records are handed on early when no rounds come. */
   readonly live: boolean;
+  /**
+   * How waiting time is recorded, for its lane's header. The lane is there where the events have a context switch with its stack;
+   * with this, also where switch records alone tell how long.
+   */
+  readonly offCpu?: string;
   readonly sources: NativeSources;
   readonly context: ReadContext;
   /**
@@ -45,7 +50,7 @@ export interface PerfStats {
   skippedRecords: number;
   bytes: number;
   rounds: number;
-  /** Samples of context switches: the off-CPU lane will take them. */
+  /** Samples of context switches without records of the way back: no interval can be made of them. */
   switchSamples: number;
   /** Rows outside of [from, until). */
   cut: number;

@@ -5,8 +5,9 @@ import type { Lane, LaneFacts } from '#core/model/lane';
 import type { EventList, PerfEvent } from './attributes.ts';
 import type { Block } from './framer.ts';
 import { MISC_SWITCH_OUT, MISC_SWITCH_OUT_PREEMPT, SAMPLE, u64 } from './layout.ts';
+import { BLOCKED, NOT_OUT, OffCpu, WAS_PREEMPTED, WAS_STOPPED } from './off-cpu.ts';
 import { StackReader } from './stacks.ts';
-import { ThreadClock } from './switches.ts';
+import type { ThreadClock } from './switches.ts';
 import type { PerfShared, PerfThread } from './threads.ts';
 
 export interface EventTotals {
@@ -20,7 +21,14 @@ interface SampleOptions {
   readonly live: boolean;
   readonly source: string;
   readonly rateHz: number;
+  /** As in PerfOptions. */
+  readonly offCpu?: string;
 }
+
+/** Of prev_state in sched_switch: stopped or traced. */
+const STATE_STOPPED = 0x0c;
+/** Where sched_switch's raw data has prev_state; its fields stand where they are since Linux 2.6.32. */
+const PREV_STATE_AT = 32;
 
 /** How the weight of an event's rows is found. */
 type Weighing = 'exact' | 'period' | 'rate';
@@ -36,7 +44,7 @@ interface Target {
 export class SampleWriter {
   readonly stacks: StackReader;
   readonly totals: EventTotals[] = [];
-  /** Samples of context switches, which the off-CPU lane will take. */
+  /** Samples of context switches without records of the way back: no interval can be made of them. */
   switchSamples = 0;
   #shared: PerfShared;
   #events: EventList;
@@ -76,7 +84,10 @@ export class SampleWriter {
     this.#begin(time);
     const lane = target.lane;
     if (lane === null) {
-      if (event.role === 'switch') this.switchSamples++;
+      if (event.role === 'switch') {
+        if (this.#shared.offCpu === null) this.switchSamples++;
+        else if (!this.#leave(block, at, event, pid, tid, time)) return false;
+      }
       target.totals.samples++;
       target.totals.period += period;
       return true;
@@ -104,18 +115,52 @@ export class SampleWriter {
     // Threads may end before any sample: their time needs the lane all the same.
     if (this.#shared.exactLane === null) this.#openExact();
     const misc = view.getUint16(at + 4, true);
-    if ((misc & MISC_SWITCH_OUT) !== 0) clock.switchOut(time, (misc & MISC_SWITCH_OUT_PREEMPT) !== 0);
-    else clock.switchIn(time);
+    const broken = clock.broken;
+    if ((misc & MISC_SWITCH_OUT) !== 0) {
+      const preempted = (misc & MISC_SWITCH_OUT_PREEMPT) !== 0;
+      clock.switchOut(time, preempted);
+      thread.out = thread.switchStack;
+      thread.outHow = preempted ? WAS_PREEMPTED : thread.switchHow;
+    } else {
+      clock.switchIn(time);
+      thread.out = NOT_OUT;
+    }
+    thread.switchStack = NO_STACK;
+    thread.switchHow = BLOCKED;
+    if (clock.broken > broken) this.#shared.offCpu?.broken();
     this.#shared.change(thread);
+  }
+
+  /** The sample of a switch: the stack that leaves. The SWITCH record comes just behind it, or, at an equal time, before it. */
+  #leave(block: Block, at: number, event: PerfEvent, pid: number, tid: number, time: number): boolean {
+    if (tid <= 0) return true;
+    const stack = this.stacks.read(block, at, event, pid, tid);
+    if (!this.stacks.fits) return false;
+    const thread = this.#shared.thread(pid, tid);
+    const rawAt = this.stacks.rawAt;
+    const how = rawAt >= 0 && this.stacks.rawSize >= PREV_STATE_AT + 4 && (block.view.getUint32(rawAt + PREV_STATE_AT, true) & STATE_STOPPED) !== 0 ? WAS_STOPPED : BLOCKED;
+    const clock = thread.clock;
+    if (thread.out === NO_STACK && clock !== null && clock.since === time) {
+      thread.out = stack;
+      if (thread.outHow === BLOCKED) thread.outHow = how;
+      return true;
+    }
+    thread.switchStack = stack;
+    thread.switchHow = how;
+    return true;
   }
 
   /** The recording ended: closes every clock. */
   finishThreads(time: number): void {
     if (!this.exact) return;
+    const { offCpu, profile } = this.#shared;
     for (const thread of this.#shared.threads.values()) {
       if (thread.tid > 0 && this.#shared.attached.has(thread.tid)) this.#clock(thread);
-      this.#shared.finish(thread, time, false);
+      // Where all sleep there is no last record: who waits, waits to the end of the recording.
+      const waits = offCpu !== null && thread.clock?.state === 'blocked';
+      this.#shared.finish(thread, waits ? Math.max(time, profile.info.durationNs) : time, false);
     }
+    offCpu?.finish();
   }
 
   /** Events that never fired have a lane too, so that a file says what it looked for. */
@@ -142,6 +187,7 @@ export class SampleWriter {
   #begin(time: number): void {
     if (this.#attachedAt === this.#attachedAt) return;
     this.#attachedAt = time;
+    this.#openOffCpu();
     const { attached } = this.#shared;
     for (const [tid, since] of attached) if (!(since === since)) attached.set(tid, time);
   }
@@ -150,7 +196,17 @@ export class SampleWriter {
     if (thread.clock !== null) return thread.clock;
     // Across a hand-over the first decoder's moment counts.
     const since = this.#shared.attached.get(thread.tid) ?? this.#attachedAt;
-    return thread.clock = new ThreadClock(since === since ? since : 0);
+    return thread.clock = this.#shared.clock(thread, since === since ? since : 0);
+  }
+
+  // Before the first record, so that no interval is missed. Samples of switches alone tell no durations.
+  #openOffCpu(): void {
+    if (this.#shared.offCpu !== null || !this.exact) return;
+    const event = this.#events.events.find((one) => one.role === 'switch');
+    const source = this.#options.offCpu ?? (event === undefined ? '' : `perf ${event.name}`);
+    if (source === '') return;
+    this.#openExact();
+    this.#shared.offCpu = new OffCpu(this.#shared.profile, event?.name ?? 'switches', source);
   }
 
   #openExact(): void {
@@ -181,7 +237,7 @@ export class SampleWriter {
     const source = this.#options.source !== '' ? this.#options.source : sourceText(event);
     switch (event.role) {
       case 'nothing': return null;
-      // Issue 5 makes off-CPU intervals of these and of the thread clocks.
+      // No rows: each is the stack of an interval that the switch records tell.
       case 'switch': return null;
       case 'faults': return { lane: { kind: 'faults', unit: 'count', name, source }, weighing: 'period' };
       case 'other': return { lane: { kind: 'other', unit: 'count', name, source }, weighing: 'period' };

@@ -33,6 +33,9 @@ export class StackReader {
   readonly stats: StackStats = { roots: 0, truncated: 0, lost: 0, rules: FRAME_RULES.map(() => 0) };
   /** False when the last record could not be read: its fields reach beyond its end. */
   fits = true;
+  /** Where the last record's raw data lies, -1 where it has none. */
+  rawAt = -1;
+  rawSize = 0;
   #shared: PerfShared;
   #frames: FrameId[] = [];
   /** The unwinder's part: it begins with an empty list. */
@@ -55,6 +58,7 @@ export class StackReader {
     const spaces = this.#shared.spaces;
     frames.length = 0;
     this.fits = true;
+    this.rawAt = -1;
     let root: FrameId | null = null;
     let next = at + event.fixedEnd;
 
@@ -88,11 +92,17 @@ export class StackReader {
       }
     }
 
-    if (copied) {
-      if ((bits & SAMPLE.RAW) !== 0) {
-        if (next + 4 > end) return this.#broken();
-        next += 4 + view.getUint32(next, true);
+    if ((bits & SAMPLE.RAW) !== 0) {
+      if (next + 4 > end) return this.#broken();
+      const size = view.getUint32(next, true);
+      if (size <= end - next - 4) {
+        this.rawAt = next + 4;
+        this.rawSize = size;
       }
+      next += 4 + size;
+    }
+
+    if (copied) {
       if ((bits & SAMPLE.BRANCH_STACK) !== 0) {
         if (next + 8 > end) return this.#broken();
         next += 8 + (event.branchHwIndex ? 8 : 0) + u64(view, next) * (event.branchCounters ? 32 : 24);

@@ -6,6 +6,8 @@ import type { FrameId, LaneId, ProcessId, StackId, ThreadId } from '#core/model/
 import { NO_PROCESS, NO_STACK } from '#core/model/ids';
 import type { Lane, LaneFacts } from '#core/model/lane';
 import type { Profile } from '#core/model/profile';
+import { BLOCKED, LOST_OUT, NOT_OUT } from './off-cpu.ts';
+import type { OffCpu } from './off-cpu.ts';
 import { ThreadClock } from './switches.ts';
 
 /** Threads without a sample are told of above this share of the CPU time, and above this time. */
@@ -34,6 +36,12 @@ export class PerfThread {
   lastStack: StackId = NO_STACK;
   sampled = false;
   changed = false;
+  /** Stack of the sample that was taken as it left the CPU, not yet taken by the SWITCH record behind it. */
+  switchStack: StackId = NO_STACK;
+  switchHow = BLOCKED;
+  /** Off the CPU: the stack that left (NO_STACK where no sample told of it) and how; NOT_OUT while its beginning is not known. */
+  out = NOT_OUT;
+  outHow = BLOCKED;
   /** False while only samples or switches told of it: its FORK may come late or be lost. */
   told = true;
 
@@ -77,6 +85,8 @@ export class PerfShared {
   readonly attached = new Map<number, number>();
   /** The lane that exact time goes to. */
   exactLane: Lane | null = null;
+  /** Waiting time, where it is recorded. */
+  offCpu: OffCpu | null = null;
   #lanes = new Map<string, Lane>();
   #generations = new Map<string, number>();
   #changed: PerfThread[] = [];
@@ -137,7 +147,7 @@ export class PerfShared {
       this.finish(thread, time);
       thread = this.#addThread(thread.process, tid, name);
       if (clock !== null) {
-        thread.clock = new ThreadClock(time);
+        thread.clock = this.clock(thread, time);
         thread.clock.switchIn(time);
       }
       if (exec === true) this.spaces.exec(pid);
@@ -187,9 +197,16 @@ export class PerfShared {
     } else process = this.process(pid);
     const thread = this.#addThread(process, tid, name);
     if (!exact) return;
-    thread.clock = new ThreadClock(time);
+    thread.clock = this.clock(thread, time);
     thread.clock.created(time);
     this.change(thread);
+  }
+
+  /** A clock for a thread that is watched from `from` on; its intervals off the CPU become rows where they are wanted. */
+  clock(thread: PerfThread, from: number): ThreadClock {
+    return new ThreadClock(from, (state, start, end) => {
+      if (state !== 'running') this.offCpu?.ended(thread, state, start, end);
+    });
   }
 
   /** EXIT. What is known of the mappings stays a while: a last sample may come after it. */
@@ -203,6 +220,11 @@ export class PerfShared {
   finish(thread: PerfThread, time: number, gone = true): void {
     const clock = thread.clock;
     if (clock === null) return;
+    if (gone && clock.state === 'blocked' && thread.out !== NOT_OUT && this.offCpu !== null) {
+      // It ended on a CPU, so it had come back: when, was lost.
+      this.offCpu.broken();
+      thread.out = LOST_OUT;
+    }
     clock.end(time, gone);
     this.restOf(thread, time);
     this.change(thread);

@@ -143,6 +143,8 @@ export interface OurSample {
 export function ourSamples(profile: Profile): OurSample[] {
   const out: OurSample[] = [];
   for (const lane of profile.lanes) {
+    // Waiting time: many switches make one row.
+    if (lane.intervals) continue;
     for (const chunk of lane.chunks) {
       for (let row = 0; row < chunk.rows; row++) {
         if (chunk.count.get(row) === 0) continue;
