@@ -94,8 +94,8 @@ export class DecoderSet {
       push: () => { throw new Error('broken invariant: py-spy comes in windows'); },
       window: (window, bytes) => {
         decoder.window(window, bytes);
-        // At once: a page never sees py-spy's rows before the stacks that they complete.
-        if (this.#live) this.merge();
+        // At once: a page never sees py-spy's rows before the stacks that they complete. More windows may wait behind it.
+        if (this.#live) this.merge(true);
       },
       end: () => {
         decoder.end();

@@ -18,7 +18,7 @@ import { OnCpu } from './on-cpu.ts';
 import { pythonFile } from './python-files.ts';
 import { readRaw } from './raw-window.ts';
 import { ThreadRows } from './thread-rows.ts';
-import type { TraceFrame } from './trace.ts';
+import type { Trace, TraceFrame, TraceThread } from './trace.ts';
 import { readTrace } from './trace.ts';
 
 /** Facts of a window, as main hands them over (see WindowFacts in main/profilers/profiler.ts). Monotonic ns. */
@@ -162,7 +162,7 @@ export class PySpyDecoder {
         held.stacks.clear();
       }
       const known = window.threads.find((row) => row.own === thread.own && row.pid === thread.pid);
-      const tid = thread.tid || (known?.tid ?? 0);
+      const tid = thread.tid || known?.tid || (startsProgram(thread, trace) ? thread.pid : 0);
       const watched = this.#thread(thread.pid, tid, thread.own, thread.name || (known?.name ?? ''));
       watched.share = shares.get(tid) ?? null;
       const from = Math.max(0, held.until);
@@ -304,6 +304,15 @@ export class PySpyDecoder {
     this.#idleFrame ??= this.#profile.frames.source(this.#profile.functions.intern({ name: '[idle]', kind: 'marker' }));
     return this.#idleFrame;
   }
+}
+
+/**
+ * Whether a thread is its process's first one. Of a Python before 3.9 py-spy does not know the operating system's thread ids;
+ * but a program's own module runs in the first thread, whose id is the process's.
+ */
+function startsProgram(thread: TraceThread, trace: Trace): boolean {
+  const root = thread.spans[0]?.frames[0];
+  return root !== undefined && trace.frames[root].name === '<module>';
 }
 
 /** Functions of the standard library that only wait, for kernels that keep no account of a thread's time. */
