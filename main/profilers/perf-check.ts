@@ -1,11 +1,11 @@
 import { messageOf } from '#core/errors';
 import type { Check, Target } from '#core/protocol/api';
 import { readProc, statOf } from '../processes/proc.ts';
-import { privileged } from './perf-plan.ts';
+import { offCpuSource, privileged } from './perf-plan.ts';
 import type { NoPerf, PerfTool } from './perf-tool.ts';
 import { findPerf } from './perf-tool.ts';
 import type { SystemFacts } from './system.ts';
-import { containerRemedy, perfInstall, readSystem } from './system.ts';
+import { containerRemedy, perfInstall, readSystem, tracefsReadable } from './system.ts';
 
 /** What perf can do on a target. Never throws. */
 export async function checkPerf(target: Target): Promise<readonly Check[]> {
@@ -15,7 +15,10 @@ export async function checkPerf(target: Target): Promise<readonly Check[]> {
       const uid = /^Uid:\s+\d+\s+(\d+)/m.exec(readProc(`/proc/${pid}/status`) ?? '')?.[1];
       return { pid, ended: stat === null || stat.state === 'Z' || (start !== 0 && stat.start !== start), mine: Number(uid) === process.geteuid?.() };
     });
-    return [perfVerdict(target, processes, readSystem(), await findPerf())];
+    const system = readSystem();
+    const tool = await findPerf();
+    const verdict = perfVerdict(target, processes, system, tool);
+    return [verdict, offCpuVerdict(verdict, system, tool, tracefsReadable())];
   } catch (error) {
     return [{ profiler: 'perf', lane: 'cpu', state: 'no', version: '', text: `perf could not be checked: ${messageOf(error)}`, command: '' }];
   }
@@ -25,6 +28,21 @@ export interface PerfTarget {
   readonly pid: number;
   readonly ended: boolean;
   readonly mine: boolean;
+}
+
+/** What perf can tell of waiting, from what it can do at all. `tracefs`: tracepoints can be read by us. */
+export function offCpuVerdict(cpu: Check, system: SystemFacts, tool: PerfTool | NoPerf, tracefs: boolean): Check {
+  const base: Check = { ...cpu, lane: 'off-cpu' };
+  if (cpu.state === 'no' || cpu.state === 'fix' || !tool.found) return base;
+  switch (offCpuSource(system, tool.features, tracefs)) {
+    case null: return { ...base, state: 'no', text: `perf ${tool.version} cannot tell when threads wait; 4.3 or newer is needed.`, command: perfInstall(system) };
+    case 'switches': return {
+      ...base, state: 'partly', text: `How long threads wait, exact, but without stacks (perf_event_paranoid is ${system.paranoid ?? 2}).`,
+      command: `${system.root ? '' : 'sudo '}sysctl -w kernel.perf_event_paranoid=1`,
+    };
+    case 'sched_switch': return { ...base, text: cpu.state === 'ready' ? 'Exact switches with stacks, from perf sched_switch.' : `Exact switches with stacks; reasons have no names (kptr_restrict is ${system.kptrRestrict}).` };
+    case 'context-switches': return { ...base, text: cpu.state === 'ready' ? 'Exact switches with stacks, from perf context-switches.' : `Exact switches with stacks; reasons have no names (kptr_restrict is ${system.kptrRestrict}).` };
+  }
 }
 
 /** The verdict from facts alone. */

@@ -9,16 +9,16 @@ import { checkPerf } from './perf-check.ts';
 import { delay } from './control.ts';
 import { perfFailure } from './perf-errors.ts';
 import type { PerfAim, PerfPlan, ThreadLoad } from './perf-plan.ts';
-import { fit, pagesFor, privileged, stackSizeFor } from './perf-plan.ts';
+import { fit, offCpuSource, offCpuText, pagesFor, privileged, stackSizeFor } from './perf-plan.ts';
 import { PerfProcess, SampleStream } from './perf-process.ts';
 import { findPerf, timeEvent } from './perf-tool.ts';
 import type { Profiler, Run, Running } from './profiler.ts';
 import type { SystemFacts } from './system.ts';
-import { perfInstall, readSystem } from './system.ts';
+import { perfInstall, readSystem, tracefsReadable } from './system.ts';
 
 export const perf: Profiler = {
   id: 'perf',
-  lanes: ['cpu'],
+  lanes: ['cpu', 'off-cpu'],
   check: checkPerf,
   start: async (run) => {
     const session = await PerfSession.open(run);
@@ -80,8 +80,11 @@ class PerfSession {
       path: tool.path, features: tool.features, event: await timeEvent(tool), rate: Math.max(1, Math.round(run.options.rate)),
       stacks: run.options.stacks === 'fp' ? 'fp' : 'dwarf', stackSize: stackSizeFor(run.watched.map(({ pid }) => natureOf(pid, run.target.kind === 'launch'))),
       userOnly: !may && (system.paranoid ?? 2) >= 2, pages: pagesFor(system), elevate: [],
+      cpu: run.options.lanes.includes('cpu'),
+      offCpu: run.options.lanes.includes('off-cpu') ? offCpuSource(system, tool.features, tracefsReadable()) ?? 'none' : 'none',
     };
     const session = new PerfSession(run, system, plan);
+    if (!plan.cpu && plan.offCpu === 'none') throw new UserError('perf-switches', `perf ${tool.version} cannot tell when threads wait.`, { hint: 'Install a newer perf.' });
     const { process: first } = await session.#attach(() => undefined);
     session.#adopt(first);
     run.onThreadExit((pid, tid) => { session.#threadExited(pid, tid); });
@@ -117,7 +120,7 @@ class PerfSession {
         const end = await process.exited;
         const failure = perfFailure(process.output, end.code, end.signal, aim.pids, this.#system);
         if (failure.kind === 'vanished') vanished++;
-        if (turn >= TRIES || !this.#remedy(failure.kind, failure.option)) throw failure.error;
+        if (turn >= TRIES || !this.#remedy(failure.kind, failure.option, failure.error.message)) throw failure.error;
         if (failure.wrote) {
           // Its stream holds a beginning without samples; another beginning needs a stream of its own.
           stream.letGo();
@@ -134,12 +137,12 @@ class PerfSession {
     this.#streams++;
     return await SampleStream.open(this.#run, {
       decoder: 'perf', id: this.#streams === 1 ? 'perf' : `perf-${this.#streams}`, title: 'perf', watched: aim.pids, stacks: this.#plan.stacks,
-      directory: this.#run.directory, source: this.#source(), rateHz: this.#plan.rate, ...(from === undefined ? {} : { from }),
+      directory: this.#run.directory, source: this.#source(), rateHz: this.#plan.rate, ...(this.#plan.offCpu === 'none' ? {} : { offCpu: offCpuText(this.#plan) }), ...(from === undefined ? {} : { from }),
     });
   }
 
   /** Changes the plan so that another try makes sense; false where none does. */
-  #remedy(kind: ReturnType<typeof perfFailure>['kind'], option: string): boolean {
+  #remedy(kind: ReturnType<typeof perfFailure>['kind'], option: string, message: string): boolean {
     switch (kind) {
       case 'vanished': return this.#alive();
       case 'memory': {
@@ -148,6 +151,7 @@ class PerfSession {
         return true;
       }
       case 'event': {
+        if (/sched|context-switches/.test(message)) return this.#lessOffCpu();
         if (this.#plan.event === 'cpu-clock') return false;
         this.#plan = { ...this.#plan, event: 'cpu-clock' };
         return true;
@@ -162,13 +166,22 @@ class PerfSession {
         return true;
       }
       case 'permission': {
-        // A kernel that is stricter than its number says: frames of the program alone may still be allowed.
+        // A kernel that is stricter than its number says. Waits without stacks come before no kernel functions at all; and frames of the program alone may still be allowed.
+        if (this.#lessOffCpu()) return true;
         if (this.#plan.userOnly) return false;
         this.#plan = { ...this.#plan, userOnly: true };
         return true;
       }
       case 'files': case 'killed': case 'other': return false;
     }
+  }
+
+  /** The next less demanding source of waiting time; false where there is none. */
+  #lessOffCpu(): boolean {
+    const { offCpu } = this.#plan;
+    if (offCpu === 'none' || offCpu === 'switches') return false;
+    this.#plan = { ...this.#plan, offCpu: offCpu === 'sched_switch' ? 'context-switches' : 'switches' };
+    return true;
   }
 
   #source(): string {
@@ -188,7 +201,7 @@ class PerfSession {
       const first = this.#run.watched[0]?.pid ?? 0;
       throw new UserError('process-ended', this.#run.watched.length === 1 ? `Process ${first} has ended.` : 'All chosen processes have ended.');
     }
-    return fit(pids.map((pid) => loadOf(pid)).filter((load) => load.tids.length > 0), this.#system);
+    return fit(pids.map((pid) => loadOf(pid)).filter((load) => load.tids.length > 0), this.#system, this.#plan.offCpu === 'sched_switch' || this.#plan.offCpu === 'context-switches' ? 2 : 1);
   }
 
   /** The threads that do not come and go. */

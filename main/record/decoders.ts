@@ -71,7 +71,7 @@ export class DecoderSet {
     const decoder = new PerfDecoder(this.#profile, {
       zeroAt: this.#zeroAt, stacks: facts.stacks, rateHz: facts.rateHz, directory: facts.directory, source: facts.source,
       live: this.#live, sources: this.#sources, context: readContext(facts.title), shared: this.#perfShared,
-      ...(facts.from === undefined ? {} : { from: facts.from }),
+      ...(facts.from === undefined ? {} : { from: facts.from }), ...(facts.offCpu === undefined ? {} : { offCpu: facts.offCpu }),
       onThreadExit: events.onThreadExit, onFinishedInit: events.onFinishedInit, onLost: events.onLost,
     });
     return {

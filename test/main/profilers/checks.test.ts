@@ -5,9 +5,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Target } from '#core/protocol/api';
 import { findTool, versionOf } from '../../../main/profilers/find-tool.ts';
 import { PROFILERS } from '../../../main/profilers/index.ts';
-import { perfVerdict } from '../../../main/profilers/perf-check.ts';
+import { offCpuVerdict, perfVerdict } from '../../../main/profilers/perf-check.ts';
 import { perfFailure } from '../../../main/profilers/perf-errors.ts';
-import { fit, pagesFor, perfArgv, stackSizeFor } from '../../../main/profilers/perf-plan.ts';
+import { fit, offCpuSource, pagesFor, perfArgv, stackSizeFor } from '../../../main/profilers/perf-plan.ts';
 import { featuresOf } from '../../../main/profilers/perf-tool.ts';
 import { pySpyVerdict } from '../../../main/profilers/py-spy-check.ts';
 import { pySpyMessage } from '../../../main/profilers/py-spy.ts';
@@ -88,7 +88,7 @@ describe('py-spy: what is said for the place it runs in', () => {
 
 describe('perf: plans and failures', () => {
   test('the command line', () => {
-    const plan = { path: '/usr/bin/perf', features: TOOL.features, event: 'cpu-clock' as const, rate: 99, stacks: 'dwarf' as const, stackSize: 8192, userOnly: false, pages: 512, elevate: [] };
+    const plan = { path: '/usr/bin/perf', features: TOOL.features, event: 'cpu-clock' as const, rate: 99, stacks: 'dwarf' as const, stackSize: 8192, userOnly: false, pages: 512, elevate: [], cpu: true, offCpu: 'none' as const };
     expect(perfArgv(plan, { pids: [4, 5], tids: [] }, 'C', 'A').join(' ')).toBe(
       '/usr/bin/perf record -o - --control fifo:C,A -k CLOCK_MONOTONIC --sample-cpu --no-bpf-event --buildid-mmap -m 512 --call-graph dwarf,8192 -e cpu-clock/freq=99/ --switch-events -p 4,5',
     );
@@ -96,6 +96,31 @@ describe('perf: plans and failures', () => {
     expect(perfArgv(old, { pids: [4], tids: [4, 6] }, 'C', 'A').join(' ')).toBe(
       '/usr/bin/perf record -o - --control fifo:C,A -k CLOCK_MONOTONIC --sample-cpu -m 64 --call-graph fp -e cpu-clock/freq=99/u --switch-events -t 4,6',
     );
+  });
+  test('waiting time comes from the same perf, each switch with less stack', () => {
+    const plan = { path: 'perf', features: TOOL.features, event: 'cycles' as const, rate: 99, stacks: 'dwarf' as const, stackSize: 8192, userOnly: false, pages: 64, elevate: [], cpu: true };
+    const events = (change: Partial<Parameters<typeof perfArgv>[0]>) => / (-e .*)--switch-events/.exec(perfArgv({ ...plan, offCpu: 'none', ...change }, { pids: [4], tids: [] }, 'C', 'A').join(' '))?.[1].trim();
+    expect(events({ offCpu: 'sched_switch' })).toBe('-e cycles/freq=99/ -e sched:sched_switch/call-graph=dwarf,stack-size=4096/');
+    expect(events({ offCpu: 'context-switches' })).toBe('-e cycles/freq=99/ -e context-switches/period=1,call-graph=dwarf,stack-size=4096/');
+    expect(events({ offCpu: 'context-switches', stacks: 'fp', cpu: false })).toBe('-e context-switches/period=1,call-graph=fp/');
+    expect(events({ offCpu: 'switches', userOnly: true })).toBe('-e cycles/freq=99/u');
+    expect(events({ offCpu: 'switches', cpu: false })).toBe('-e dummy:u');
+  });
+  test('where waiting time can come from', () => {
+    const source = (system: SystemFacts, tracefs: boolean) => offCpuSource(system, TOOL.features, tracefs);
+    expect([source(ROOT, true), source(ROOT, false)]).toEqual(['sched_switch', 'context-switches']);
+    const user = (paranoid: number, tracefs = true) => source({ ...USER, paranoid }, tracefs);
+    expect([user(-1), user(-1, false), user(0), user(1), user(2), user(3)]).toEqual(['sched_switch', 'context-switches', 'context-switches', 'context-switches', 'switches', 'switches']);
+    expect(offCpuSource(ROOT, { ...TOOL.features, switchEvents: false }, true)).toBeNull();
+  });
+  test('what is said of waiting time', () => {
+    const said = (system: SystemFacts, tracefs = false) => offCpuVerdict(perfVerdict(ATTACH, MINE, system, TOOL), system, TOOL, tracefs);
+    expect(said(ROOT, true)).toMatchObject({ lane: 'off-cpu', state: 'ready', text: 'Exact switches with stacks, from perf sched_switch.' });
+    expect(said({ ...USER, paranoid: 1 })).toMatchObject({ state: 'ready', text: 'Exact switches with stacks, from perf context-switches.', command: '' });
+    expect(said({ ...USER, paranoid: 1, kptrRestrict: 1 })).toMatchObject({ state: 'partly', text: 'Exact switches with stacks; reasons have no names (kptr_restrict is 1).', command: 'sudo sysctl -w kernel.kptr_restrict=0' });
+    expect(said(USER)).toMatchObject({ state: 'partly', text: 'How long threads wait, exact, but without stacks (perf_event_paranoid is 2).', command: 'sudo sysctl -w kernel.perf_event_paranoid=1' });
+    expect(said({ ...USER, paranoid: 4 })).toMatchObject({ lane: 'off-cpu', state: 'fix' });
+    expect(said({ ...USER, paranoid: null })).toMatchObject({ lane: 'off-cpu', state: 'no' });
   });
   test('options of an older perf are left out', () => {
     expect(featuresOf('5.10.2', '--call-graph <x>\n --control <x>\n --switch-events')).toEqual({ control: true, ping: false, buildIdMmap: false, noBpfEvent: false, switchEvents: true });
@@ -117,6 +142,7 @@ describe('perf: plans and failures', () => {
     const cut = fit([load(10, 3000)], { cpus: 8, files: 1e6 });
     expect(cut.aim.tids).toHaveLength(2500);
     expect(cut.left).toBe(500);
+    expect(fit([load(10, 3000)], { cpus: 8, files: 1e6 }, 2).aim.tids).toHaveLength(1250);
     expect(() => fit([load(10, 1)], { cpus: 128, files: 256 })).toThrow(/open files/);
   });
   test('what perf says becomes what a person can use', () => {
