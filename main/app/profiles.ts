@@ -44,11 +44,16 @@ export interface OpenProfile {
   status(): ProfileStatus;
   since(cursor: Cursor): Promise<DeltaAnswer>;
   export(ask: ExportAsk): Promise<ExportAnswer>;
+  /** Another name, also in what its pages have of it. */
+  rename(title: string): void;
   close(): Promise<void>;
 }
 
 /** A page that asks while the decoder is at work on a long step gets an empty answer after this. */
 const PATIENCE_MS = 300;
+/** How long a clean end may take when the server ends, and what then comes after it: `serve --stop` waits 30 s. */
+const SHUTDOWN_MS = 18_000;
+const LAST_MS = 6000;
 /** A file that goes to a page as one message is held in memory twice. */
 const LARGEST_EXPORT = 1_000_000_000;
 // A delta that changes nothing, from the cursor that it was asked with: info 0 is what a new profile has.
@@ -126,6 +131,11 @@ class RecordingProfile implements OpenProfile {
   async export(ask: ExportAsk): Promise<ExportAnswer> {
     if (ask.format === 'flamebench') return await exportPlace(this.place, this.title);
     return await this.#recording.export(ask);
+  }
+
+  rename(title: string): void {
+    this.title = title;
+    this.#recording.rename(title);
   }
 
   close(): Promise<void> {
@@ -209,6 +219,11 @@ class FileProfile implements OpenProfile {
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
+  }
+
+  rename(title: string): void {
+    this.title = title;
+    this.#host.tell({ t: 'info', info: { title } });
   }
 
   close(): Promise<void> {
@@ -300,7 +315,12 @@ export class Profiles {
 
   /** Ends everything: recordings are stopped cleanly and kept. */
   async shutdown(): Promise<void> {
-    await Promise.all(this.all.map((profile) => profile.close()));
+    await Promise.all(this.all.map(async (profile) => {
+      const closed = profile.close().then(() => true, () => true);
+      if (await Promise.race([closed, late(SHUTDOWN_MS)])) return;
+      // Something does not end by itself. Its thread is ended; what is on disk completes the folder.
+      if (profile instanceof RecordingProfile) await Promise.race([profile.recording.abandon(), late(LAST_MS)]);
+    }));
     this.#open.clear();
   }
 
@@ -322,4 +342,9 @@ export class Profiles {
 function titleOfPath(path: string, ours: boolean): string {
   if (!ours) return basename(path);
   return statSync(path).isDirectory() ? '' : basename(path, '.flamebench');
+}
+
+async function late(ms: number): Promise<false> {
+  await new Promise((resolve) => { setTimeout(resolve, ms).unref(); });
+  return false;
 }

@@ -73,7 +73,7 @@ async function targetOf(args: Arguments): Promise<Target> {
 async function run(args: Arguments, io: CliIo, target: Target, options: RecordOptions): Promise<number> {
   const out = textOf(args, 'output');
   if (out !== undefined) await checkOutput(out, isSet(args, 'force'));
-  const { startRecording } = await import('../record/recording.ts');
+  const { startRecording } = await import('../record/start.ts');
   const launched = target.kind === 'launch';
   const strict = isSet(args, 'strict');
 

@@ -64,11 +64,11 @@ async function recover(folder: string, file: RecordingFile): Promise<number> {
     await host.loaded;
     await host.call('tables', { folder });
     const summary = await host.call('summary', null);
-    const { mix } = await host.call('mix', null);
+    const { mix, gaps } = await host.call('mix', null);
     const durationNs = Math.max(summary.durationNs, writtenNs);
     writeRecordingFile(folder, {
       ...file, state: 'recovered', running: [], durationNs, exact: [[0, durationNs]], lanes: summary.lanes.map((lane) => ({ ...lane })),
-      mix: mix.map((part) => ({ ...part })),
+      mix: mix.map((part) => ({ ...part })), gaps: gaps.map((gap) => ({ ...gap })),
     });
     return summary.samples;
   } catch (error) {

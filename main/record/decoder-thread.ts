@@ -10,7 +10,7 @@ import { exportProfile } from './export.ts';
 import { LiveProfile } from './live-profile.ts';
 import { loadProfile } from './load.ts';
 import type { CallName, DecoderCalls, DecoderEvent, DecoderJob, DecoderTell, FromDecoder, ToDecoder } from './messages.ts';
-import { mixOf, summaryOf } from './summary.ts';
+import { gapsOf, mixOf, summaryOf } from './summary.ts';
 import { writeTree } from '../library/tree.ts';
 
 const { job } = workerData as { job: DecoderJob };
@@ -44,7 +44,7 @@ const calls: Calls = {
   track: ({ facts }) => ({ track: profile.addTrack(facts) }),
   seal: async ({ notes }) => await running().seal(notes),
   summary: () => summaryOf(profile),
-  mix: () => ({ mix: mixOf(profile) }),
+  mix: () => ({ mix: mixOf(profile), gaps: gapsOf(profile) }),
   export: async (ask) => await exportProfile(profile, ask),
   tables: ({ folder }) => {
     writeTables(profile, folder);

@@ -11,7 +11,7 @@ import type { StreamDecoder } from './decoders.ts';
 import { DecoderSet } from './decoders.ts';
 import { DeltaWriter } from './deltas.ts';
 import type { Credit, DecoderCalls, DecoderEvent, DecoderJob, Handover } from './messages.ts';
-import { mixOf, summaryOf } from './summary.ts';
+import { gapsOf, mixOf, summaryOf } from './summary.ts';
 
 /** Decoding gives the loop back after this long, so that `since` is answered. */
 const SLICE_MS = 12;
@@ -113,7 +113,7 @@ export class LiveProfile {
     } catch (error) {
       failed = messageOf(error);
     }
-    return { summary: summaryOf(this.profile), mix: mixOf(this.profile), failed, bytes: this.#deltas.bytes };
+    return { summary: summaryOf(this.profile), mix: mixOf(this.profile), gaps: gapsOf(this.profile), failed, bytes: this.#deltas.bytes };
   }
 
   #wake(): void {

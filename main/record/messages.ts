@@ -33,9 +33,9 @@ export interface DecoderCalls {
   open: { ask: { facts: StreamFacts }; answer: null };
   track: { ask: { facts: TrackFacts }; answer: { track: number } };
   /** Ends what is still open, writes the last delta and the tables. */
-  seal: { ask: { notes: readonly string[] }; answer: { summary: Summary; mix: Mix; failed: string; bytes: number } };
+  seal: { ask: { notes: readonly string[] }; answer: { summary: Summary; mix: Mix; gaps: Gaps; failed: string; bytes: number } };
   summary: { ask: null; answer: Summary };
-  mix: { ask: null; answer: { mix: Mix } };
+  mix: { ask: null; answer: { mix: Mix; gaps: Gaps } };
   export: { ask: ExportAsk; answer: { name: string; type: string; bytes: Uint8Array } };
   /** A folder like a recording's, of a profile that has none (an imported file). */
   tree: { ask: { folder: string }; answer: null };
@@ -51,6 +51,9 @@ export interface ExportAsk {
 
 /** Shares of the first lane by function kind. */
 export type Mix = readonly { readonly kind: string; readonly share: number }[];
+
+/** Spans without samples of a profiler, ns since time zero. */
+export type Gaps = readonly { readonly start: number; readonly end: number; readonly text: string }[];
 
 export type CallName = keyof DecoderCalls;
 

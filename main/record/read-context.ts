@@ -2,6 +2,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
 import { UserError, messageOf } from '#core/errors';
 import type { ByteSource, Inflater, ReadContext } from '#core/read/format';
+import { Growth } from './unpack.ts';
 
 /** A file as bytes by place. Throws UserError where it cannot be opened or is a directory. */
 export function fileSource(path: string): ByteSource {
@@ -72,6 +73,7 @@ interface Engine {
 /** A decompressor that is fed piece by piece, synchronously, and never ended: a live `perf -z` is one unfinished stream. */
 function inflater(kind: 'zstd' | 'gzip'): Inflater {
   const engine = (kind === 'zstd' ? createZstdDecompress() : createGunzip()) as unknown as Engine;
+  const growth = new Growth();
   const flush = kind === 'zstd' ? constants.ZSTD_e_flush : constants.Z_SYNC_FLUSH;
   return {
     push: (bytes) => {
@@ -85,8 +87,12 @@ function inflater(kind: 'zstd' | 'gzip'): Inflater {
       engine.close = () => undefined;
       try {
         // A copy: the engine writes its next piece over this one.
-        return new Uint8Array(engine._processChunk(bytes, flush) ?? []);
+        const plain = new Uint8Array(engine._processChunk(bytes, flush) ?? []);
+        growth.packed += bytes.length;
+        growth.add(plain.length);
+        return plain;
       } catch (cause) {
+        if (cause instanceof UserError) throw cause;
         throw new UserError('inflate', `a ${kind} stream is damaged: ${messageOf(cause)}`, { cause });
       } finally {
         handle.close = close;

@@ -1,5 +1,4 @@
 // One recording, from start to seal: its folder, its threads, its target and its profilers.
-import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError, messageOf } from '#core/errors';
@@ -8,98 +7,31 @@ import { ns } from '#core/model/ids';
 import type { Notice, Phase, ProfileStatus } from '#core/protocol/api';
 import type { RecordingFile } from '../library/recording-file.ts';
 import { writeRecordingFile } from '../library/recording-file.ts';
-import { checkIdentity, startOf } from '../processes/identity.ts';
-import { PROFILERS } from '../profilers/index.ts';
-import type { Profiler, Running, Watched } from '../profilers/profiler.ts';
-import { chooseProfilers } from './choose.ts';
-import { dataFolder, makePrivate, recordingsFolder } from './data-folder.ts';
+import { startOf } from '../processes/identity.ts';
+import type { Profiler, Running } from '../profilers/profiler.ts';
 import { DecoderHost } from './decoder-host.ts';
 import { firstFile, infoOf } from './first-file.ts';
-import type { Launched } from './launch.ts';
-import { launchStopped } from './launch.ts';
-import { checkDisk, commitOf, diskSpace, machineFacts, megabytes } from './machine.ts';
+import { commitOf, diskSpace, machineFacts, megabytes } from './machine.ts';
 import { maskText } from './mask.ts';
-import type { DecoderEvent, ExportAsk, Mix, Summary } from './messages.ts';
+import type { DecoderCalls, DecoderEvent, ExportAsk, Mix, Summary } from './messages.ts';
 import { OwnMeter, ProfilerMeter, TargetMeter, targetCost } from './meter.ts';
-import type { RecordingEnd, RecordingEvent, StartRequest } from './request.ts';
-import { attached, checkOptions } from './request.ts';
+import type { Parts, RecordingEnd, RecordingEvent } from './request.ts';
+import { reopen, watchThread } from './reopen.ts';
 import { MOST_RAW, dropOldest } from './retention.ts';
 import { ProfilerRun } from './run.ts';
 import { Streams } from './streams.ts';
-import type { TargetFacts } from './target.ts';
-import { targetFacts } from './target.ts';
 import type { PtyTerminal } from './terminal.ts';
 
 const METER_MS = 250;
 const DISK_MS = 1000;
 /** A command that waits for its profilers is let go after this long, whatever they do: sudo may be asking for a password. */
 const STAND_MS = 120_000;
-/** How long profilers have to end by themselves once the target has. */
-const AFTER_TARGET_MS = 2000;
+/** How long profilers have to end by themselves once the target has: then they are asked to, which keeps all that they have. */
+const AFTER_TARGET_MS = 300;
 /** Bytes behind that are said: a fraction of a second of a busy stream. */
 const NOTEWORTHY = 16_000_000;
 /** How long a profiler's stop may take before its processes are killed. */
 const STOP_MS = 8000;
-
-/**
- * Starts a recording. Resolves as soon as there is something to show: profilers may still be starting (sudo may be asking
- * for a password in a terminal). Throws UserError where nothing can be recorded: no such process or command, no profiler
- * that works here, a disk that is full.
- */
-export async function startRecording(request: StartRequest): Promise<Recording> {
-  checkOptions(request.options);
-  const home = recordingsFolder(dataFolder(request.home));
-  await checkDisk(home);
-  const { target, options } = request;
-  if (target.kind === 'attach') {
-    if (target.processes.length === 0) throw new UserError('no-process', 'there is no process to record');
-    for (const process of target.processes) checkIdentity(process);
-  }
-  const all = request.profilers ?? PROFILERS;
-  const choice = await chooseProfilers(all, target, options);
-  // A launched command runs also without a profiler when it was asked for by command line: it is its own job first.
-  if (choice.none !== null && (target.kind === 'attach' || request.strict === true || request.terminal === 'pty')) throw choice.none;
-
-  const startedAt = Date.now();
-  const zeroAt = Number(process.hrtime.bigint());
-  const id = `${new Date(startedAt).toISOString().slice(0, 19).replace(/[-:]/g, '').replace('T', '-')}-${randomBytes(3).toString('hex')}`;
-  const folder = join(home, id);
-  makePrivate(folder);
-  makePrivate(join(folder, 'streams'));
-  makePrivate(join(folder, 'scratch'));
-  let launched: Launched | null = null;
-  try {
-    if (target.kind === 'launch') {
-      launched = await launchStopped({
-        argv: target.argv, directory: target.directory, environment: target.environment, terminal: request.terminal,
-        title: target.argv[0], cast: join(folder, 'terminal.cast'), startedAt,
-      });
-    }
-    const watched = launched === null ? attached(target) : [{ pid: launched.pid, start: launched.start }];
-    const facts = targetFacts(target, watched);
-    const recording = new Recording({ request, id, folder, startedAt, zeroAt, watched, launched, facts, notices: choice.notices, profilers: choice.profilers });
-    if (choice.none !== null) recording.notice({ id: 'no-profiler', level: 'bad', text: choice.none.message, command: choice.none.command });
-    await recording.begin();
-    return recording;
-  } catch (error) {
-    launched?.kill('SIGKILL');
-    rmSync(folder, { recursive: true, force: true });
-    throw error;
-  }
-}
-
-interface Parts {
-  readonly request: StartRequest;
-  readonly id: string;
-  readonly folder: string;
-  readonly startedAt: number;
-  readonly zeroAt: number;
-  readonly watched: readonly Watched[];
-  readonly launched: Launched | null;
-  readonly facts: TargetFacts;
-  readonly notices: readonly Notice[];
-  readonly profilers: readonly Profiler[];
-}
 
 export class Recording {
   readonly id: string;
@@ -109,7 +41,7 @@ export class Recording {
   readonly sealed: Promise<void>;
   readonly #parts: Parts;
   readonly #file: RecordingFile;
-  readonly #decoder: DecoderHost;
+  #decoder: DecoderHost;
   readonly #streams: Streams;
   readonly #run: ProfilerRun;
   readonly #target: TargetMeter;
@@ -127,6 +59,12 @@ export class Recording {
   #profilerCpu: number | null = null;
   #targetCpuNs = 0;
   #pausedAt = 0;
+  /** Profilers that still attach. */
+  #attaching = 0;
+  #durationSet = false;
+  /** Monotonic ns of the stop or the target's end: what comes after it is our own work. */
+  #endedAt = 0;
+  #decoderLost = false;
   #error = '';
   #stopping: Promise<void> | null = null;
   #finishDone: (end: RecordingEnd) => void = () => undefined;
@@ -184,7 +122,7 @@ export class Recording {
     const stacks = this.#streams.facts.some((stream) => stream.decoder === 'perf' && stream.stacks === 'fp') ? 'fp' : 'dwarf';
     return {
       phase: this.#phase,
-      elapsed: this.live ? Number(process.hrtime.bigint()) - zeroAt : this.#file.durationNs,
+      elapsed: this.live ? (this.#endedAt || Number(process.hrtime.bigint())) - zeroAt : this.#file.durationNs,
       samples: this.#summary?.samples ?? 0,
       lost: this.#lost,
       ownCpu: this.#ownCpu,
@@ -199,6 +137,8 @@ export class Recording {
 
   /** Rows since a cursor; the empty cursor gives everything. */
   async since(cursor: Cursor): Promise<{ bytes: Uint8Array<ArrayBuffer>; cursor: Cursor; complete: boolean }> {
+    // Its thread was lost: another one reads what is on disk as soon as the folder is complete.
+    if (this.#decoderLost) await this.sealed;
     const { summary, ...delta } = await this.#decoder.call('since', { cursor });
     this.#summary = summary;
     return delta;
@@ -240,8 +180,25 @@ export class Recording {
   /** Ends the decoder thread: the profile cannot be asked any more. Ends a launched command that still runs in our terminal. */
   async dispose(): Promise<void> {
     await this.stop();
-    if (this.#parts.launched?.terminal?.running === true) this.#parts.launched.terminal.kill('SIGHUP');
+    this.hangUp();
     await this.#decoder.close();
+  }
+
+  /** What its pages call it; recording.json keeps the name that it was made with. */
+  rename(title: string): void {
+    this.#decoder.tell({ t: 'info', info: { title } });
+    this.#emit('status');
+  }
+
+  /** Ends a launched command that still runs in our terminal. */
+  hangUp(): void {
+    if (this.#parts.launched?.terminal?.running === true) this.#parts.launched.terminal.kill('SIGHUP');
+  }
+
+  /** Ends the decoder thread at once, while a stop waits for it: the folder is completed from what is on disk. */
+  async abandon(): Promise<void> {
+    await this.#decoder.close();
+    await this.sealed;
   }
 
   /** Starts profilers in the background; resolves when the threads stand. */
@@ -276,18 +233,28 @@ export class Recording {
     }
     launched?.go();
     if (this.#stopping !== null) return;
+    if (launched !== null) this.#startDuration();
     if (this.#running.size === 0 && launched === null) {
       await this.stop();
       return;
     }
     this.#phase = 'recording';
     this.#emit('status');
-    if (request.options.duration > 0) this.#timers.push(setTimeout(() => void this.stop(), request.options.duration * 1000));
+    this.#startDuration();
+  }
+
+  /** The duration counts from the first moment that samples can come. */
+  #startDuration(): void {
+    const { duration } = this.#parts.request.options;
+    if (this.#durationSet || !(duration > 0)) return;
+    this.#durationSet = true;
+    this.#timers.push(setTimeout(() => void this.stop(), duration * 1000));
   }
 
   async #startOne(profiler: Profiler): Promise<void> {
     const record = { id: profiler.id, title: profiler.id, argv: [] as string[], exitCode: null as number | null, signal: null as number | null, error: '' };
     this.#file.profilers.push(record);
+    this.#attaching++;
     try {
       const running = await profiler.start(this.#run.of(record));
       if (this.#stopping !== null) {
@@ -295,11 +262,19 @@ export class Recording {
         return;
       }
       this.#running.set(profiler.id, running);
+      if (this.#parts.launched === null && this.#stopping === null) {
+        // Its samples are shown while another one still attaches.
+        this.#phase = 'recording';
+        this.#emit('status');
+        this.#startDuration();
+      }
       void running.done.then(({ error }) => this.#profilerEnded(profiler.id, record, error), (error: unknown) => this.#profilerEnded(profiler.id, record, messageOf(error)));
     } catch (error) {
       record.error = maskText(messageOf(error));
       this.#error ||= record.error;
       this.notice({ id: `failed-${profiler.id}`, level: 'bad', text: record.error, command: error instanceof UserError ? error.command : '' });
+    } finally {
+      this.#attaching--;
     }
     this.#saveSoon();
   }
@@ -313,7 +288,7 @@ export class Recording {
       this.notice({ id: `ended-${id}`, level: 'bad', text: error, command: '' });
     }
     // The command runs on without profilers; its recording has nothing more to come.
-    if (this.#running.size > 0 || this.#phase !== 'recording') return;
+    if (this.#running.size > 0 || this.#attaching > 0 || this.#phase !== 'recording') return;
     if (this.#parts.launched === null && !this.#target.read(this.#run.now()).alive) void this.#targetEnded();
     else void this.stop();
   }
@@ -325,6 +300,7 @@ export class Recording {
 
   async #targetEnded(): Promise<void> {
     if (this.#stopping !== null) return;
+    this.#endedAt ||= this.#run.now();
     this.notice({ id: 'target-ended', level: 'info', text: this.#file.exit === null ? 'The target has ended.' : `${this.#parts.facts.name} has ended.`, command: '' });
     const patience = new Promise((resolve) => { setTimeout(resolve, AFTER_TARGET_MS).unref(); });
     await Promise.race([patience, Promise.all([...this.#running.values()].map((running) => running.done.catch(() => undefined)))]);
@@ -334,6 +310,8 @@ export class Recording {
   async #stop(): Promise<void> {
     const wasPaused = this.#pausedAt;
     this.#phase = 'stopping';
+    this.#endedAt ||= this.#run.now();
+    const watch = watchThread(this.#decoder);
     this.#emit('status');
     if (wasPaused > 0) this.#run.mark({ kind: 'pause', start: ns(wasPaused), end: ns(this.#run.now()), text: 'paused' });
     this.#pausedAt = 0;
@@ -341,9 +319,9 @@ export class Recording {
     await Promise.all([...this.#running.entries()].map(([id, running]) => this.#stopOne(id, running)));
     await this.#run.endChildren();
     this.#parts.launched?.go();
-    const durationNs = Number(process.hrtime.bigint()) - this.#parts.zeroAt;
     await this.#streams.close();
-    await this.#seal(durationNs);
+    await this.#seal(this.#endedAt - this.#parts.zeroAt);
+    clearInterval(watch);
     rmSync(join(this.folder, 'scratch'), { recursive: true, force: true });
     this.#finishSealed();
     this.#phase = this.#error !== '' && (this.#summary?.samples ?? 0) === 0 ? 'failed' : 'done';
@@ -368,11 +346,12 @@ export class Recording {
   async #seal(durationNs: number): Promise<void> {
     const file = this.#file;
     try {
-      const { summary, mix, failed, bytes } = await this.#decoder.call('seal', { notes: [] });
+      const { summary, mix, gaps, failed, bytes } = await this.#sealTables();
       this.#summary = summary;
       if (failed !== '') this.notice({ id: 'disk', level: 'bad', text: `Writing to ${this.folder} failed (${failed}): ${megabytes(bytes)} of tables are on disk, the rest is only in memory. Save it elsewhere before you close it.`, command: '' });
       file.durationNs = Math.max(durationNs, summary.durationNs);
       this.#apply(summary, mix);
+      file.gaps = gaps.map((gap) => ({ ...gap }));
     } catch (error) {
       this.#error ||= messageOf(error);
       file.durationNs = durationNs;
@@ -384,6 +363,21 @@ export class Recording {
     this.#decoder.tell({ t: 'info', info: { durationNs: file.durationNs } });
     if (this.#saveTimer !== null) clearTimeout(this.#saveTimer);
     this.#save();
+  }
+
+  /** The decoder's own tables, or, where its thread is lost, what deltas.bin has of them. */
+  async #sealTables(): Promise<DecoderCalls['seal']['answer']> {
+    if (!this.#decoderLost) {
+      try {
+        return await this.#decoder.call('seal', { notes: [] });
+      } catch (error) {
+        if (!this.#decoderLost) this.#decoderDied(error instanceof UserError ? error : new UserError('decoder', messageOf(error)));
+      }
+    }
+    await this.#decoder.close();
+    const { host, sealed } = await reopen(this.folder);
+    this.#decoder = host;
+    return sealed;
   }
 
   #apply(summary: Summary, mix: Mix): void {
@@ -423,9 +417,11 @@ export class Recording {
   }
 
   #decoderDied(reason: UserError): void {
-    if (!this.live) return;
-    this.#error ||= reason.message;
-    this.notice({ id: 'decoder', level: 'bad', text: `${reason.message}. The raw bytes and the tables until then are in ${this.folder}.`, command: '' });
+    if (!this.live || this.#decoderLost) return;
+    this.#decoderLost = true;
+    const text = reason.code === 'closed' ? 'The decoder was ended because it did not answer' : reason.message;
+    this.#error ||= text;
+    this.notice({ id: 'decoder', level: 'bad', text: `${text}. What it had decoded is kept; raw bytes that came later are in ${this.folder} and can be decoded again.`, command: '' });
     this.#streams.decoderDied();
     void this.stop();
   }

@@ -1,8 +1,10 @@
 import { UserError } from '#core/errors';
-import type { RecordOptions, Target } from '#core/protocol/api';
+import type { Notice, RecordOptions, Target } from '#core/protocol/api';
 import { startOf } from '../processes/identity.ts';
 import { withDescendants } from '../processes/tree.ts';
 import type { Profiler, Watched } from '../profilers/profiler.ts';
+import type { Launched } from './launch.ts';
+import type { TargetFacts } from './target.ts';
 
 export interface StartRequest {
   readonly target: Target;
@@ -27,6 +29,20 @@ export interface RecordingEnd {
 }
 
 export type RecordingEvent = 'status' | 'terminals';
+
+/** What startRecording (start.ts) found out before anything was recorded. */
+export interface Parts {
+  readonly request: StartRequest;
+  readonly id: string;
+  readonly folder: string;
+  readonly startedAt: number;
+  readonly zeroAt: number;
+  readonly watched: readonly Watched[];
+  readonly launched: Launched | null;
+  readonly facts: TargetFacts;
+  readonly notices: readonly Notice[];
+  readonly profilers: readonly Profiler[];
+}
 
 /** The processes of an attach as they are now, with their children where asked; those that are gone are left out. */
 export function attached(target: Target): Watched[] {

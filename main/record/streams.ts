@@ -13,6 +13,9 @@ import type { FromReader, ToReader } from './messages.ts';
 /** How long a FIFO's last writer may take to go, once it is over. */
 const LAST_WRITER_MS = 1500;
 
+/** How long the reader may take to bring its last bytes to disk. */
+const READER_MS = 10_000;
+
 /** Bytes that may be on their way to the decoder before the rest waits on disk. */
 const CREDIT = 8 * 1024 * 1024;
 
@@ -74,7 +77,7 @@ export class Streams {
     return {
       push: (window, bytes) => {
         if (stream.ended) return;
-        const copy = new Uint8Array(bytes);
+        const copy = new Uint8Array(withoutCommands(bytes));
         this.#reader.postMessage({ t: 'window', stream: facts.id, window, bytes: copy } satisfies ToReader, [copy.buffer]);
       },
       close: async () => {
@@ -105,7 +108,12 @@ export class Streams {
     await Promise.all([...this.#open.values()].map((stream) => stream.done));
     if (this.#dead !== '') return 0;
     const bytes = await new Promise<number>((resolve) => {
-      this.#closed = resolve;
+      // A disk that hangs must not keep a stop from its end: what it did not take by then is lost.
+      const timer = setTimeout(() => resolve(0), READER_MS);
+      this.#closed = (read) => {
+        clearTimeout(timer);
+        resolve(read);
+      };
       this.#tell({ t: 'close' });
     });
     this.#reader.removeAllListeners('exit');
@@ -181,4 +189,12 @@ function makeFifo(path: string): Promise<void> {
     child.once('error', (cause) => reject(new UserError('fifo', `mkfifo could not be started: ${messageOf(cause)}`, { cause })));
     child.once('close', (code) => (code === 0 ? resolve() : reject(new UserError('fifo', `a FIFO could not be made: ${text.trim()}`))));
   });
+}
+
+// py-spy heads the stacks of a child with its whole command line, which may hold secrets; only its pid is read.
+function withoutCommands(bytes: Uint8Array): Uint8Array {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (!buffer.includes('process ')) return bytes;
+  return Buffer.from(buffer.toString('latin1')
+    .replace(/(process \d+):\\".*?\\""/g, '$1:\\"-\\""').replace(/^(process \d+):".*?";/gm, '$1:"-";'), 'latin1');
 }

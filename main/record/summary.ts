@@ -1,8 +1,9 @@
 import { usualLane } from '#core/analyze/words';
 import type { FrameId, FunctionId } from '#core/model/ids';
 import type { Profile } from '#core/model/profile';
+import { MARK_KINDS } from '#core/model/profile';
 import { FUNCTION_KINDS } from '#core/model/tables';
-import type { Mix, Summary } from './messages.ts';
+import type { Gaps, Mix, Summary } from './messages.ts';
 
 /** Counts and facts of a profile, cheap enough for every delta. */
 export function summaryOf(profile: Profile): Summary {
@@ -35,4 +36,15 @@ export function mixOf(profile: Profile): Mix {
   const sum = weights.reduce((a, b) => a + b, 0);
   if (!(sum > 0)) return [];
   return FUNCTION_KINDS.map((kind, i) => ({ kind, share: weights[i] / sum })).filter(({ share }) => share > 0).sort((a, b) => b.share - a.share);
+}
+
+/** Marks of the kind `gap`. */
+export function gapsOf(profile: Profile): Gaps {
+  const { marks } = profile;
+  const gap = MARK_KINDS.indexOf('gap');
+  const found: { start: number; end: number; text: string }[] = [];
+  for (let row = 0; row < marks.length; row++) {
+    if (marks.kind.get(row) === gap) found.push({ start: marks.start.get(row), end: marks.end.get(row), text: profile.strings.values[marks.text.get(row)] });
+  }
+  return found;
 }

@@ -11,7 +11,7 @@ import { applyDelta, startCursor } from '#core/model/delta';
 import { Profile } from '#core/model/profile';
 import { FIRST_OPTIONS } from '#core/protocol/api';
 import { startOf } from '../../main/processes/identity.ts';
-import { startRecording } from '../../main/record/recording.ts';
+import { startRecording } from '../../main/record/start.ts';
 import type { Figure } from './report.ts';
 import { median, ms, quantile } from './report.ts';
 

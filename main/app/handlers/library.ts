@@ -8,7 +8,11 @@ export function libraryHandlers(context: Context): Pick<Handlers, 'library' | 'l
     libraryUpdate: ({ id, ...change }) => {
       library.update(id, change);
       if (change.title !== undefined) {
-        for (const open of profiles.all) if (open.library === id) open.title = change.title;
+        for (const open of profiles.all) {
+          if (open.library !== id) continue;
+          open.rename(change.title);
+          context.emit('statusChanged', { profile: open.id });
+        }
         context.emit('profilesChanged', {});
       }
       changed();

@@ -1,4 +1,4 @@
-import { startRecording } from '../../record/recording.ts';
+import { startRecording } from '../../record/start.ts';
 import type { Context, Handlers } from '../context.ts';
 import { watchTerminal } from './terminals.ts';
 

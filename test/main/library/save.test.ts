@@ -11,7 +11,7 @@ import { openRecording } from '../../../main/library/open.ts';
 import { RAW_WARNING, saveRecording } from '../../../main/library/save.ts';
 import { ZipReader } from '../../../main/library/zip.ts';
 import { findTool } from '../../../main/profilers/find-tool.ts';
-import { startRecording } from '../../../main/record/recording.ts';
+import { startRecording } from '../../../main/record/start.ts';
 
 // A thread's environment lies above its stack, and a local array on it: both are in every copied stack.
 const PROGRAM = `

@@ -2,7 +2,7 @@
 //   node host.ts HOME attach PID | node host.ts HOME launch CMD ARG...
 import { FIRST_OPTIONS } from '#core/protocol/api';
 import type { Target } from '#core/protocol/api';
-import { startRecording } from '../../../main/record/recording.ts';
+import { startRecording } from '../../../main/record/start.ts';
 
 const [home, kind, ...rest] = process.argv.slice(2);
 const target: Target = kind === 'attach'

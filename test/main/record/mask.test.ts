@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { maskArguments, maskEnvironment, maskText } from '../../../main/record/mask.ts';
+import { maskArguments, maskCommand, maskEnvironment, maskText } from '../../../main/record/mask.ts';
 
 test('arguments that look like secrets are masked, others are not', () => {
   const argv = [
@@ -15,4 +15,12 @@ test('variables by name, keys by form', () => {
   expect(maskEnvironment({ PATH: '/bin', AWS_SECRET_ACCESS_KEY: 'x', EMPTY_TOKEN: '', MODEL: 'gpt2', SOME: 'ghp_0123456789abcdefghij0123' }))
     .toEqual({ PATH: '/bin', AWS_SECRET_ACCESS_KEY: '***', EMPTY_TOKEN: '', MODEL: 'gpt2', SOME: '***' });
   expect(maskText('key AKIAABCDEFGHIJKLMNOP used')).toBe('key *** used');
+});
+
+test('JSON in one argument, headers, whole command lines', () => {
+  expect(maskArguments(['--env', '{"OPENAI_API_KEY": "abc", "STEPS": 3, "DB_PASSWORD":5}', 'https://h/?token=abc&page=2']))
+    .toEqual(['--env', '{"OPENAI_API_KEY": "***", "STEPS": 3, "DB_PASSWORD":"***"}', 'https://h/?token=***&page=2']);
+  expect(maskText('curl -H "Authorization: Basic abc def" host')).toBe('curl -H "Authorization: ***" host');
+  expect(maskText('HF_TOKEN=abc LR=0.1 train')).toBe('HF_TOKEN=*** LR=0.1 train');
+  expect(maskCommand('python train.py --token abc --lr 0.1 --author me')).toBe('python train.py --token *** --lr 0.1 --author me');
 });

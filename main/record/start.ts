@@ -1,0 +1,63 @@
+// The beginning of a recording: what is asked for is checked, the profilers are chosen, a command is started and waits.
+import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { UserError } from '#core/errors';
+import { checkIdentity } from '../processes/identity.ts';
+import { PROFILERS } from '../profilers/index.ts';
+import { chooseProfilers } from './choose.ts';
+import { dataFolder, makePrivate, recordingsFolder } from './data-folder.ts';
+import type { Launched } from './launch.ts';
+import { launchStopped } from './launch.ts';
+import { checkDisk } from './machine.ts';
+import { Recording } from './recording.ts';
+import type { StartRequest } from './request.ts';
+import { attached, checkOptions } from './request.ts';
+import { targetFacts } from './target.ts';
+
+/**
+ * Starts a recording. Resolves as soon as there is something to show: profilers may still be starting (sudo may be asking
+ * for a password in a terminal). Throws UserError where nothing can be recorded: no such process or command, no profiler
+ * that works here, a disk that is full.
+ */
+export async function startRecording(request: StartRequest): Promise<Recording> {
+  checkOptions(request.options);
+  const home = recordingsFolder(dataFolder(request.home));
+  await checkDisk(home);
+  const { target, options } = request;
+  if (target.kind === 'attach') {
+    if (target.processes.length === 0) throw new UserError('no-process', 'there is no process to record');
+    for (const process of target.processes) checkIdentity(process);
+  }
+  const all = request.profilers ?? PROFILERS;
+  const choice = await chooseProfilers(all, target, options);
+  // A launched command runs also without a profiler when it was asked for by command line: it is its own job first.
+  if (choice.none !== null && (target.kind === 'attach' || request.strict === true || request.terminal === 'pty')) throw choice.none;
+
+  const startedAt = Date.now();
+  const zeroAt = Number(process.hrtime.bigint());
+  const id = `${new Date(startedAt).toISOString().slice(0, 19).replace(/[-:]/g, '').replace('T', '-')}-${randomBytes(3).toString('hex')}`;
+  const folder = join(home, id);
+  makePrivate(folder);
+  makePrivate(join(folder, 'streams'));
+  makePrivate(join(folder, 'scratch'));
+  let launched: Launched | null = null;
+  try {
+    if (target.kind === 'launch') {
+      launched = await launchStopped({
+        argv: target.argv, directory: target.directory, environment: target.environment, terminal: request.terminal,
+        title: target.argv[0], cast: join(folder, 'terminal.cast'), startedAt,
+      });
+    }
+    const watched = launched === null ? attached(target) : [{ pid: launched.pid, start: launched.start }];
+    const facts = targetFacts(target, watched);
+    const recording = new Recording({ request, id, folder, startedAt, zeroAt, watched, launched, facts, notices: choice.notices, profilers: choice.profilers });
+    if (choice.none !== null) recording.notice({ id: 'no-profiler', level: 'bad', text: choice.none.message, command: choice.none.command });
+    await recording.begin();
+    return recording;
+  } catch (error) {
+    launched?.kill('SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
