@@ -1,6 +1,6 @@
 // The colours that canvases need, read from the theme's tokens once a theme, and one fill a function.
 import type { CallTree } from '#core/analyze/call-tree';
-import { colourOf, foldColour, labelColour, placeOpacity } from '#core/analyze/colour';
+import { colourOfFunction, foldColour, labelColour, placeOpacity } from '#core/analyze/colour';
 import type { Theme } from '#core/analyze/colour';
 import type { FunctionId } from '#core/model/ids';
 import type { Profile } from '#core/model/profile';
@@ -93,7 +93,7 @@ export class BoxInk {
     const functions = this.#profile.functions;
     const id = fn as FunctionId;
     if (fn < 0 || fn >= functions.length) return this.folded;
-    return (this.#fills[fn] = colourOf(functions.kindOf(id), functions.libraryOf(id) || functions.fileOf(id), functions.nameOf(id), functions.isOwn(id), this.theme, this.#muted));
+    return (this.#fills[fn] = colourOfFunction(functions, id, this.theme, this.#muted));
   }
 
   /** GPU copies have a line along the foot, so that they differ from kernels without colour. */

@@ -4,8 +4,8 @@ import { FIRST_PICTURE, FIRST_VIEW } from '#core/analyze/view';
 
 /**
  * `flamebench convert FILE -o OUT ...` for a view. What the short options can say is said by them; the rest (threads,
- * transforms, zoom, a lane among others of its kind) goes as `--view`. `alone` is false where the lane's kind does not name it.
- * Subtitle, legend, caption, text size, depth and callouts have no option: they are the sheet's.
+ * transforms, zoom, a lane among others of its kind) goes as `--view`, callouts as `--picture`. `alone` is false where the
+ * lane's kind does not name it.
  */
 export function convertCommand(file: string, out: string, view: ViewValue, picture: PictureOptions, alone = true): string {
   const words = ['flamebench', 'convert', quoted(file), '-o', quoted(out)];
@@ -16,10 +16,16 @@ export function convertCommand(file: string, out: string, view: ViewValue, pictu
   if (view.search !== '') words.push('--search', quoted(view.search));
   if (view.inverted) words.push('--invert');
   if (picture.title !== '') words.push('--title', quoted(picture.title));
+  if (picture.subtitle !== '') words.push('--subtitle', quoted(picture.subtitle));
   if (picture.width !== FIRST_PICTURE.width) words.push('--width', String(picture.width));
   if (picture.height !== FIRST_PICTURE.height) words.push('--height', String(picture.height));
   if (!/\.svg$/.test(out)) words.push('--scale', String(picture.scale));
   if (picture.theme !== 'light') words.push('--theme', picture.theme);
+  if (!picture.legend) words.push('--no-legend');
+  if (!picture.caption) words.push('--no-caption');
+  if (picture.text !== FIRST_PICTURE.text) words.push('--text', String(picture.text));
+  if (picture.depth !== FIRST_PICTURE.depth) words.push('--depth', String(picture.depth));
+  if (picture.callouts.length > 0) words.push('--picture', quoted(JSON.stringify({ callouts: picture.callouts })));
   const rest: Partial<Record<keyof ViewValue, unknown>> = {};
   if (threads !== null || processes !== null || transforms.length > 0 || stacks !== undefined || (ranges !== null && one === null)) rest.selection = view.selection;
   if (view.zoom.length > 0) rest.zoom = view.zoom;

@@ -128,7 +128,7 @@ export class Session {
   }
 
   setRange(range: { readonly start: number; readonly end: number } | null): void {
-    this.change({ selection: { ...this.selection, ranges: range === null ? null : [[range.start, range.end]] } });
+    this.change({ selection: { ...this.selection, ranges: range === null ? null : [[Math.round(range.start), Math.round(range.end)]] } });
   }
 
   setStacks(choice: StackChoice): void {
