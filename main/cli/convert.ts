@@ -52,8 +52,8 @@ export async function convert(args: Arguments, io: CliIo): Promise<number> {
     }
     if (ending === '.flamebench') return await toRecording(inputs, out, args, io);
     const profile = await readAll(inputs, io);
-    // Folded lines follow the first event, as stackcollapse-perf.pl's do.
-    const view = viewOf(profile, args, ending === '.folded' ? null : 'cpu');
+    // Folded lines of another program's file follow its first event, as stackcollapse-perf.pl's do.
+    const view = viewOf(profile, args, ending === '.folded' && inputs.every((input) => input.kind === 'file') ? null : 'cpu');
     if (ending === '.png') {
       const { renderPng } = await import('../export/png.ts');
       await writeOutput(io, out, [await renderPng(profile, view, picture)]);

@@ -147,6 +147,24 @@ describe('convert', () => {
     expect([png.toString('latin1', 1, 4), png.readUInt32BE(16), png.readUInt32BE(20)]).toEqual(['PNG', 960, 540]);
     expect(png.length).toBeGreaterThan(3000);
   });
+  test('a picture takes every option that the window has, apart or as one value', async () => {
+    const svg = async (...options: string[]) => {
+      const { code, out, err } = await inside(['convert', here.file('a.folded'), '-o', '-', '--format', 'svg', ...options]);
+      expect([code, err]).toEqual([0, '']);
+      return out;
+    };
+    const value = { title: 'T', subtitle: 'S', legend: false, caption: false, text: 30, depth: 2, width: 800, height: 400, callouts: [{ path: [{ name: 'main', file: '', library: '' }, { name: 'work', file: '', library: '' }], title: 'Here', note: 'half' }] };
+    const whole = await svg('--picture', JSON.stringify({ ...value, callouts: [] }));
+    expect(await svg('--title', 'T', '--subtitle', 'S', '--no-legend', '--no-caption', '--text', '30', '--depth', '2', '--width', '800', '--height', '400')).toBe(whole);
+    expect(await svg('--picture', JSON.stringify(value))).not.toBe(whole);
+    writeFileSync(here.file('picture.json'), JSON.stringify(value));
+    expect(await svg('--picture', `@${here.file('picture.json')}`)).toBe(await svg('--picture', JSON.stringify(value)));
+    // What has an option of its own wins.
+    expect(await svg('--picture', JSON.stringify({ ...value, callouts: [], title: 'other' }), '--title', 'T')).toBe(whole);
+    for (const [text, message] of [['{', /neither JSON/], ['{"widht":1}', /--picture: widht/], ['{"text":1}', /--picture: text/]] as const) {
+      expect(await inside(['convert', here.file('a.folded'), '-o', here.file('no.svg'), '--picture', text])).toMatchObject({ code: 2, err: expect.stringMatching(message) as string });
+    }
+  });
 });
 
 describe('results', () => {
