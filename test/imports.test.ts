@@ -23,7 +23,7 @@ function target(from: string, specifier: string): string {
 
 /** `import ... from 'x'`, `export ... from 'x'`, `import('x')`. Type imports count: a wall is a wall. */
 export function importsOf(text: string): string[] {
-  const found = text.matchAll(/(?:\bfrom\s*|\bimport\s*\(\s*|^\s*import\s+)['"]([^'"]+)['"]/gm);
+  const found = text.matchAll(/(?:(?<=[\s}*])from\s*|\bimport\s*\(\s*|^\s*import\s+)['"]([^'"\n]+)['"]/gm);
   return [...found].map((match) => match[1]);
 }
 
@@ -76,7 +76,7 @@ describe('imports', () => {
     expect(verdict('renderer/views/home/Home.svelte', 'core/protocol/rpc')).not.toBeNull();
     expect(verdict('preload/index.ts', 'core/protocol/api')).not.toBeNull();
     expect(verdict('core/read/folded.ts', 'core/model/profile')).toBeNull();
-    expect(importsOf("import a from './a.ts';\nexport { b } from '#core/b';\nconst c = await import('node:fs');\nimport './d.css';"))
+    expect(importsOf("import a from './a.ts';\nexport { b } from '#core/b';\nconst c = await import('node:fs');\nimport './d.css';\nadd('--from', seconds(1), 'x');"))
       .toEqual(['./a.ts', '#core/b', 'node:fs', './d.css']);
   });
 

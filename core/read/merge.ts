@@ -5,7 +5,8 @@
 //     Python                      <module>                                  pack
 //     merged    main  Py_RunMain  <module>                                  pack                      zlib_compress  deflate
 //
-// the frames on the root side of the first evaluation frame, all Python frames, the frames on the leaf side of the last one.
+// the frames on the root side of the first evaluation frame (left out where they are only the interpreter's own start, as
+// `_start ... Py_RunMain` in libpython and libc), all Python frames, the frames on the leaf side of the last one.
 // The result is a column beside a lane's rows (Lane.pushMerged); rows themselves are never rewritten. Rows get theirs in
 // order: one that waits for py-spy's window, or for names, holds back those behind it.
 import { RowIndex } from '#core/model/column';
@@ -56,6 +57,9 @@ const KINDS: ReadonlySet<LaneKind> = new Set<LaneKind>(['cpu', 'off-cpu', 'fault
 const EVALUATION = /^(?:_PyEval_EvalFrame|PyEval_EvalFrame|_PyEval_Vector|PyEval_EvalCode|_PyEval_EvalCode|_TAIL_CALL_)/;
 
 const PASSES_ON = /^(?:_?PyObject_(?:Vectorcall|Call|MakeTpCall)|_PyVectorcall|_?PyCFunction|cfunction_|method_vectorcall|method_descriptor|object_vacall|slot_tp_call|type_call|vectorcall_|PyVectorcall)/;
+
+/** Libraries whose frames alone above Python are no caller of the program's: `_start`, `Py_RunMain`, `start_thread`. */
+const INTERPRETER_START = /^(?:(?:lib)?python[\d.]*(?:\.so[\d.]*)?|libc[.-].*|libpthread.*|ld-.*)$/;
 
 /** What a function is to a seam. */
 const UNSEEN = 0;
@@ -283,7 +287,7 @@ export class Merger implements PythonSink {
     leaf.reverse();
     const callee = leaf.find((frame) => !this.#passesOn(frames.function.get(frame))) ?? leaf[0];
     const seam: Seam = {
-      python: last >= 0, cut, root: (first < 0 ? NO_STACK : stacks.prefix.get(first)) as StackId, leaf,
+      python: last >= 0, cut, root: this.#rootOf(first < 0 ? NO_STACK : (stacks.prefix.get(first) as StackId)), leaf,
       callee: callee === undefined ? -1 : frames.function.get(callee),
     };
     // Names may be patched: only what has all of its own stays as it is.
@@ -292,6 +296,15 @@ export class Merger implements PythonSink {
       this.#seams.set(stack, seam);
     }
     return seam;
+  }
+
+  /** The frames above Python that say something: none where it is only how the interpreter or the C library starts a program. */
+  #rootOf(stack: StackId): StackId {
+    const { stacks, frames, functions } = this.#profile;
+    for (let at: number = stack; at >= 0; at = stacks.prefix.get(at)) {
+      if (!INTERPRETER_START.test(functions.libraryOf(frames.functionOf(stacks.frame.get(at) as FrameId)))) return stack;
+    }
+    return NO_STACK;
   }
 
   #classOf(fn: number): number {

@@ -276,3 +276,23 @@ test('many rows and spans: what is long over is forgotten, and every row gets it
   scene.finish();
   expect([scene.lane.mergedRows, scene.counts]).toEqual([2400, [2400, 0]]);
 });
+
+describe('what stands above Python', () => {
+  test('the interpreter\'s and the C library\'s own start is left out; a program that embeds Python stays', () => {
+    const scene = new Scene()
+      .native(`10 main | _start #python3.11; __libc_start_main #libc.so.6; Py_RunMain #libpython3.11.so.1.0; EVAL; sha256 #_hashlib.so 10
+               20 main | _start #server; serve #server; PyObject_Call #libpython3.11.so.1.0; EVAL; inflate #libz.so.1 10`)
+      .python(`0-100 | <module>; train`).covered(200).finish();
+    expect(scene.tree).toBe(picture(`
+      <module> 10
+        train 10
+          sha256 10 (10)
+      _start 10
+        serve 10
+          PyObject_Call 10
+            <module> 10
+              train 10
+                inflate 10 (10)
+    `));
+  });
+});
