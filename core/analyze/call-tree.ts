@@ -39,6 +39,9 @@ export class CallTree {
   #summedSamples = -1;
   #threads: Uint8Array | null = null;
   #threadsKnown = -1;
+  /** What goes on still, as it was last added: node by node. It is taken out again before the next time. */
+  #openNodes: number[] = [];
+  #openWeights: number[] = [];
 
   /** Takes all rows that are there; `update` takes what came since. */
   constructor(profile: Profile, lane: Lane, selection: Selection, inverted: boolean) {
@@ -92,6 +95,7 @@ export class CallTree {
     const shape = shapeFor(this.profile, this.lane, this.selection.transforms, this.inverted);
     const merged = showsMerged(this.lane, this.selection);
     const rebuilt = shape !== this.#shape || this.lane.thinnings !== this.#thinnings || merged !== this.#merged;
+    const open = this.#closeOpen();
     if (rebuilt) {
       this.#merged = merged;
       this.#thinnings = this.lane.thinnings;
@@ -101,7 +105,8 @@ export class CallTree {
       this.#self.fill(0);
       this.#selfSamples.fill(0);
     }
-    const changed = this.#takeRows() || rebuilt;
+    const taken = this.#takeRows() || rebuilt;
+    const changed = this.#addOpen() || open || taken;
     if (changed) {
       this.#length = shape.nodes.length;
       this.#room(this.#length);
@@ -249,6 +254,42 @@ export class CallTree {
     return taken;
   }
 
+  // Intervals that have not ended, up to the end of what is recorded: never rows, so that no row has to be rewritten.
+  #addOpen(): boolean {
+    if (!this.lane.intervals || this.profile.open.length === 0) return false;
+    const { lanes, info, open } = this.profile;
+    const shape = this.#shape;
+    for (const one of open) {
+      if (lanes[one.lane] !== this.lane || one.stack < 0) continue;
+      if (this.#threads !== null && (one.thread < 0 || this.#threads[one.thread] !== 1)) continue;
+      const weight = overlap(this.selection.ranges, one.since, info.durationNs);
+      if (!(weight > 0)) continue;
+      let node = shape.toNode()[one.stack];
+      if (node === UNSEEN) node = shape.place(one.stack);
+      if (node < 0) continue;
+      this.#room(shape.nodes.length);
+      this.#self[node] += weight;
+      this.#selfSamples[node]++;
+      this.#total += weight;
+      this.#samples++;
+      this.#openNodes.push(node);
+      this.#openWeights.push(weight);
+    }
+    return this.#openNodes.length > 0;
+  }
+
+  #closeOpen(): boolean {
+    const any = this.#openNodes.length > 0;
+    for (const [i, node] of this.#openNodes.entries()) {
+      this.#self[node] -= this.#openWeights[i];
+      this.#selfSamples[node]--;
+      this.#total -= this.#openWeights[i];
+      this.#samples--;
+    }
+    this.#openNodes.length = this.#openWeights.length = 0;
+    return any;
+  }
+
   /** How many chunks from this one on are closed and lie in the selection whole. */
   #wholeChunks(first: number): number {
     const chunks = this.lane.chunks;
@@ -374,6 +415,14 @@ export class CallTree {
 /** Whether a selection looks at a lane's derived stacks: where it says so, else where Python stacks were found. */
 export function showsMerged(lane: Lane, selection: Selection): boolean {
   return selection.stacks === undefined ? lane.pythonMerged > 0 : selection.stacks === 'merged' && lane.mergedRows > 0;
+}
+
+/** How much of [start, end) lies in the ranges, ns. */
+function overlap(ranges: TimeRanges, start: number, end: number): number {
+  if (ranges === null) return end - start;
+  let sum = 0;
+  for (const [from, to] of ranges) sum += Math.max(0, Math.min(to, end) - Math.max(from, start));
+  return sum;
 }
 
 /** How much of [least, greatest] the ranges cover. */

@@ -76,7 +76,13 @@ export function colourOfFunction(functions: FunctionTable, fn: FunctionId, theme
     const file = functions.fileOf(fn);
     library = file.slice(file.lastIndexOf('/') + 1);
   }
-  return colourOf(functions.kindOf(fn), library, functions.nameOf(fn), functions.isOwn(fn), theme, muted);
+  const kind = functions.kindOf(fn);
+  if (muted && kind === 'marker') {
+    // The tip of a waiting stack: full colour by its reason, grey where none is known.
+    const reason = reasonOf(functions.nameOf(fn));
+    return reason === null ? kindColour('unknown', theme) : reasonColour(reason, theme);
+  }
+  return colourOf(kind, library, functions.nameOf(fn), functions.isOwn(fn), theme, muted);
 }
 
 /** The kind's colour without a function's step: the legend. */
@@ -115,6 +121,18 @@ const REASON_COLOURS: Readonly<Record<Theme, Readonly<Record<Reason, string>>>> 
 /** Colour of a reason's box at the tip of an off-CPU stack. `preempted` is hatched besides. */
 export function reasonColour(reason: Reason, theme: Theme): string {
   return REASON_COLOURS[theme][reason];
+}
+
+/** What the legend calls a reason: `Pipe, socket`. */
+export function reasonTitle(reason: Reason): string {
+  return reason[0].toUpperCase() + reason.slice(1);
+}
+
+/** The reason that a box at the tip of a waiting stack names: `lock` of `lock: futex_do_wait`; null where none is known. */
+export function reasonOf(name: string): Reason | null {
+  const colon = name.indexOf(': ');
+  const word = colon < 0 ? name : name.slice(0, colon);
+  return REASONS.find((reason) => reason === word) ?? null;
 }
 
 /** Less to more; the middle is noise. */

@@ -18,6 +18,9 @@ export class LaneStrip {
   #length = 0;
   #chunk = 0;
   #row = 0;
+  /** Since when intervals go on that have not ended, and until when that is known. */
+  #open: readonly number[] = [];
+  #openUntil = 0;
 
   constructor(lane: Lane) {
     this.lane = lane;
@@ -70,7 +73,14 @@ export class LaneStrip {
       const part = (Math.min(to, (i + 1) * bin) - Math.max(from, i * bin)) / bin;
       sum += this.#bins[i] * part;
     }
+    for (const since of this.#open) sum += Math.max(0, Math.min(to, this.#openUntil) - Math.max(from, since));
     return this.lane.unit === 'ns' ? sum / (to - from) : (sum / (to - from)) * 1e9;
+  }
+
+  /** Intervals that have not ended: since when they go on, and up to when that is known, ns. They are no rows yet. */
+  setOpen(since: readonly number[], until: number): void {
+    this.#open = since;
+    this.#openUntil = until;
   }
 
   /** Largest value of a bin so far, in the unit of `steps`: for a fixed scale. */
@@ -82,7 +92,7 @@ export class LaneStrip {
 
   /** End of the last bin, ns. */
   get end(): number {
-    return this.#length * this.#binNs;
+    return Math.max(this.#length * this.#binNs, this.#open.length > 0 ? this.#openUntil : 0);
   }
 
   #spread(from: number, to: number, weight: number): void {

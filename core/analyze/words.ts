@@ -52,9 +52,16 @@ export function laneOf(profile: Profile, view: ViewValue): Lane | null {
  * Python profiler saw, whose boxes are the program's own functions; else the first. null where none has rows.
  */
 export function usualLane(profile: Profile, kind?: LaneKind): Lane | null {
-  const lanes = profile.lanes.filter((lane) => lane.rows > 0 && (kind === undefined || lane.kind === kind));
+  const all = profile.lanes.filter((lane) => lane.rows > 0 && (kind === undefined || lane.kind === kind));
+  const waits = all.filter((lane) => !isNotWaiting(lane));
+  const lanes = waits.length > 0 ? waits : all;
   const first = lanes.filter((lane) => lane.kind === lanes[0].kind);
   return first.find((lane) => lane.pythonMerged > 0) ?? first.find((lane) => lane.name === PYTHON_LANE) ?? first[0] ?? null;
+}
+
+/** Whether a lane has what only looks like waiting: threads that were preempted, or stopped by a profiler. */
+export function isNotWaiting(lane: Lane): boolean {
+  return lane.kind === 'off-cpu' && lane.name === 'preempted';
 }
 
 /** Name of the lane with py-spy's own stacks. */

@@ -3,8 +3,8 @@
 import { UserError } from '#core/errors';
 import type { Profile } from '#core/model/profile';
 import { CallTree } from '#core/analyze/call-tree';
-import type { ColourKind, Theme } from '#core/analyze/colour';
-import { COLOUR_KINDS, KIND_TITLES, colourKind, colourOfFunction, foldColour, kindColour, labelColour, placeOpacity } from '#core/analyze/colour';
+import type { ColourKind, Reason, Theme } from '#core/analyze/colour';
+import { COLOUR_KINDS, KIND_TITLES, REASONS, colourKind, colourOfFunction, foldColour, kindColour, labelColour, placeOpacity, reasonColour, reasonOf, reasonTitle } from '#core/analyze/colour';
 import { formatCount, formatPercent, formatSamples, formatWeight } from '#core/analyze/format';
 import { cutToFit, displayName, labelFor, placeText, textWidth } from '#core/analyze/labels';
 import type { Boxes, Viewport } from '#core/analyze/layout';
@@ -223,11 +223,11 @@ function rectOf(shown: Shown, box: number): { x: number; y: number; width: numbe
   return { x: shown.left + x, y: shown.top + y * pitch, width, height: pitch - 1 };
 }
 
-/** Draws all boxes; gives the kinds that occur. */
-function drawBoxes(drawing: Drawing, shown: Shown): Set<ColourKind> {
+/** Draws all boxes; gives the kinds that occur, of waiting time the reasons. */
+function drawBoxes(drawing: Drawing, shown: Shown): Set<ColourKind | Reason> {
   const { tree, boxes, theme, text, found } = shown;
   const { profile, lane } = tree;
-  const kinds = new Set<ColourKind>();
+  const kinds = new Set<ColourKind | Reason>();
   const padding = Math.round((text * 4) / 11);
   for (let box = 0; box < boxes.count; box++) {
     const rect = rectOf(shown, box);
@@ -243,7 +243,9 @@ function drawBoxes(drawing: Drawing, shown: Shown): Set<ColourKind> {
     }
     const fn = tree.fn(node);
     const functions = profile.functions;
-    kinds.add(colourKind(functions.kindOf(fn)));
+    const reason = lane.kind === 'off-cpu' && functions.kindOf(fn) === 'marker' ? reasonOf(functions.nameOf(fn)) : null;
+    if (reason !== null) kinds.add(reason);
+    else if (lane.kind !== 'off-cpu') kinds.add(colourKind(functions.kindOf(fn)));
     const place = placeText(functions.fileOf(fn), tree.line(node));
     const where = place || functions.libraryOf(fn);
     drawing.group(`${functions.nameOf(fn)}${where === '' ? '' : ` (${where})`}, ${share}, ${formatSamples(tree.samplesOf(node))}`, () => {
@@ -332,7 +334,7 @@ interface Foot {
   readonly places: Places;
   readonly colours: Colours;
   readonly theme: Theme;
-  readonly kinds: ReadonlySet<ColourKind>;
+  readonly kinds: ReadonlySet<ColourKind | Reason>;
   readonly found: SearchResult | null;
   readonly pattern: string;
 }
@@ -344,12 +346,15 @@ function drawFoot(drawing: Drawing, foot: Foot): void {
   let x = places.margin;
   const style = { size: TEXT, weight: 500, fill: colours.t1 } as const;
   if (picture.legend) {
-    for (const kind of COLOUR_KINDS) {
-      if (!foot.kinds.has(kind)) continue;
-      const end = x + 32 + textWidth(KIND_TITLES[kind], TEXT, 500);
+    const entries = [
+      ...COLOUR_KINDS.filter((kind) => foot.kinds.has(kind)).map((kind) => ({ title: KIND_TITLES[kind], colour: kindColour(kind, foot.theme) })),
+      ...REASONS.filter((reason) => foot.kinds.has(reason)).map((reason) => ({ title: reasonTitle(reason), colour: reasonColour(reason, foot.theme) })),
+    ];
+    for (const { title, colour } of entries) {
+      const end = x + 32 + textWidth(title, TEXT, 500);
       if (end > places.right) break;
-      drawing.rect(x, places.foot - 19, 22, 22, kindColour(kind, foot.theme));
-      drawing.text(x + 32, places.foot, KIND_TITLES[kind], style);
+      drawing.rect(x, places.foot - 19, 22, 22, colour);
+      drawing.text(x + 32, places.foot, title, style);
       x = end + 34;
     }
     if (foot.found !== null && foot.found.error === '') {

@@ -1,6 +1,6 @@
 // What is said of a box, in the hover card, the accessible table and aloud. Pure.
 import type { CallTree } from '#core/analyze/call-tree';
-import { formatMargin, formatPercent, formatSamples, formatWeight } from '#core/analyze/format';
+import { formatCount, formatMargin, formatPercent, formatSamples, formatWeight } from '#core/analyze/format';
 import { placeText } from '#core/analyze/labels';
 import { marginOf } from '#core/analyze/margin';
 
@@ -47,13 +47,13 @@ export function describeBox(tree: CallTree, node: number): BoxFacts {
     name: functions.nameOf(fn),
     place,
     file: file === '' ? '' : line > 0 ? `${file}:${line}` : file,
-    origin: functions.isOwn(fn) ? 'your code' : library !== '' ? library : kindWord(functions.kindOf(fn)),
+    origin: tree.lane.kind === 'off-cpu' && functions.kindOf(fn) === 'marker' ? 'reason' : functions.isOwn(fn) ? 'your code' : library !== '' ? library : kindWord(functions.kindOf(fn)),
     self: formatWeight(self, unit),
     total: formatWeight(total, unit),
     selfPercent: formatPercent(share(self, tree.total)),
     totalPercent: formatPercent(share(total, tree.total)),
     share: share(total, tree.total),
-    samples: tree.lane.intervals ? `${formatSamples(samples)}, exact` : [formatSamples(samples), formatMargin(marginOf(samples, tree.samples))].filter((part) => part !== '').join(', '),
+    samples: tree.lane.kind === 'off-cpu' ? `${formatCount(samples)} ${samples === 1 ? 'wait' : 'waits'}, exact` : tree.lane.intervals ? `${formatSamples(samples)}, exact` : [formatSamples(samples), formatMargin(marginOf(samples, tree.samples))].filter((part) => part !== '').join(', '),
   };
 }
 
