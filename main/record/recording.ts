@@ -388,7 +388,8 @@ export class Recording {
   #hear(event: DecoderEvent): void {
     switch (event.t) {
       case 'streamDone':
-        if (event.error !== '') this.notice({ id: `decode-${event.stream}`, level: 'bad', text: `${event.stream} could not be read further: ${event.error}. Its raw bytes are kept.`, command: '' });
+        // A perf that was to take over when the target ended has nothing to say: all rows are in the stream before it.
+        if (event.error !== '') this.notice({ id: `decode-${event.stream}`, level: this.#endedAt > 0 && this.#takesOver(event.stream) ? 'info' : 'bad', text: `${event.stream} could not be read further: ${event.error}. Its raw bytes are kept.`, command: '' });
         this.#streams.streamDone(event.stream);
         return;
       case 'threadExit':
@@ -414,6 +415,10 @@ export class Recording {
       case 'finishedInit':
         return;
     }
+  }
+
+  #takesOver(id: string): boolean {
+    return this.#streams.facts.some((stream) => stream.id === id && stream.decoder === 'perf' && stream.from !== undefined);
   }
 
   #decoderDied(reason: UserError): void {
