@@ -36,6 +36,13 @@ describe('the command line of a picture', () => {
     );
   });
 
+  test('everything that the sheet sets is said', () => {
+    const picture = { ...FIRST_PICTURE, subtitle: 'on one core', legend: false, caption: false, text: 27, depth: 10, callouts: [{ path: [{ name: 'main', file: '', library: '' }], title: 'all', note: '' }] };
+    expect(convertCommand('run.flamebench', 'slide.png', FIRST_VIEW, picture)).toBe(
+      `flamebench convert run.flamebench -o slide.png --subtitle 'on one core' --scale 2 --no-legend --no-caption --text 27 --depth 10 --picture '{"callouts":[{"path":[{"name":"main","file":"","library":""}],"title":"all","note":""}]}'`,
+    );
+  });
+
   test('words are quoted for a shell', () => {
     expect(quoted('run-1.flamebench')).toBe('run-1.flamebench');
     expect(quoted('$(rm -r /)')).toBe("'$(rm -r /)'");
