@@ -4,7 +4,7 @@ import type { RecordOptions, Target } from '#core/protocol/api';
 import type { RecordingFile } from '../library/recording-file.ts';
 import { FORMAT_MAJOR, FORMAT_MINOR } from '../library/recording-file.ts';
 import { machineFacts } from './machine.ts';
-import { maskArguments, maskEnvironment } from './mask.ts';
+import { maskArguments, maskEnvironment, maskText } from './mask.ts';
 import type { TargetFacts } from './target.ts';
 import { toolVersion } from './version.ts';
 
@@ -16,7 +16,7 @@ export function firstFile(parts: { id: string; target: Target; options: RecordOp
   const command = argv.join(' ');
   return {
     format: 'flamebench-recording', version: { major: FORMAT_MAJOR, minor: FORMAT_MINOR }, tool: `flamebench ${toolVersion()}`, id: parts.id,
-    title: options.title === '' ? parts.facts.name : options.title, command,
+    title: options.title === '' ? maskText(parts.facts.name) : options.title, command,
     target: target.kind === 'attach'
       ? { kind: 'attach', processes: target.processes.map((process) => ({ ...process })), children: target.children, argv }
       : { kind: 'launch', argv, directory: target.directory, environment: maskEnvironment(target.environment) },

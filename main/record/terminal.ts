@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { spawn } from 'node-pty';
 import type { IPty } from 'node-pty';
 import type { Terminal } from '../profilers/profiler.ts';
+import { maskText } from './mask.ts';
 
 /** Characters of output that are kept for a page that attaches late. */
 const KEPT = 512 * 1024;
@@ -128,7 +129,7 @@ class Cast {
     this.#file = createWriteStream(path, { mode: 0o600 });
     // A full disk ends the cast; the recording says so for itself.
     this.#file.on('error', () => { this.#open = false; });
-    this.#write({ version: 2, width: COLUMNS, height: ROWS, timestamp: Math.floor(startedAt / 1000), title });
+    this.#write({ version: 2, width: COLUMNS, height: ROWS, timestamp: Math.floor(startedAt / 1000), title: maskText(title) });
   }
 
   add(text: string): void {
