@@ -1,4 +1,5 @@
 import type { UserError } from '#core/errors';
+import type { LaneKind } from '#core/model/lane';
 import type { Check, ProcessRow, RecordOptions, Target } from '#core/protocol/api';
 import { FIRST_OPTIONS } from '#core/protocol/api';
 import { link } from '../../bridge/link.ts';
@@ -48,6 +49,8 @@ class HomeState {
   // The recording.
   options = $state.raw<RecordOptions>(FIRST_OPTIONS);
   children = $state(true);
+  /** Lanes that the user switched on or off; the others are on when they are ready. */
+  laneTicks = $state.raw<ReadonlyMap<LaneKind, boolean>>(new Map());
 
   checks = $state.raw<readonly Check[] | null>(null);
   cost = $state('');
@@ -63,6 +66,25 @@ class HomeState {
     this.line = stored.line;
     this.directory = stored.directory;
     this.environment = stored.environment;
+  }
+
+  /** Lanes that will be recorded, in the order of the checks. */
+  get lanes(): LaneKind[] {
+    const kinds = [...new Set((this.checks ?? []).map((check) => check.lane))];
+    const on = kinds.filter((lane) => this.laneOn(lane));
+    return on.length > 0 ? on : [...FIRST_OPTIONS.lanes];
+  }
+
+  /** Whether a lane is wanted and can be. With less than all of it, CPU is on by itself and the others are not. */
+  laneOn(lane: LaneKind): boolean {
+    const states = (this.checks ?? []).filter((check) => check.lane === lane).map((check) => check.state);
+    const ready = states.includes('ready');
+    return (ready || states.includes('partly')) && (this.laneTicks.get(lane) ?? (ready || lane === 'cpu'));
+  }
+
+  tickLane(lane: LaneKind, on: boolean): void {
+    // The last one stays: a recording without a lane is none.
+    if (on || this.lanes.some((one) => one !== lane)) this.laneTicks = new Map([...this.laneTicks, [lane, on]]);
   }
 
   /** The row under the cursor, null when it is gone. */
@@ -185,7 +207,7 @@ class HomeState {
     this.startError = null;
     try {
       if (target.kind === 'launch') this.rememberLaunch();
-      const { body } = await link.request('recordStart', { target, options: { ...this.options, title } });
+      const { body } = await link.request('recordStart', { target, options: { ...this.options, lanes: this.lanes, title } });
       workbench.show(body.profile, shown);
     } catch (error) {
       this.startError = userError(error, 'record');
