@@ -50,9 +50,10 @@ describe.skipIf(none)('a recording in Chromium', () => {
 
   test('the heading and the tab say what it is', async () => {
     expect(await recordingBar().getByRole('heading', { level: 1 }).innerText()).toBe('train.py');
+    // The tab has the file's name, the bar what ran in it.
     const tabs = page.locator('[data-region=tabs]').getByRole('tab');
-    expect(await tabs.allInnerTexts()).toEqual(['Home', 'train.py']);
-    expect(await page.title()).toBe('train.py – Flamebench');
+    expect(await tabs.allInnerTexts()).toEqual(['Home', 'example']);
+    expect(await page.title()).toBe('example – Flamebench');
   });
 
   test('the hover card says the function, its place, its shares, its samples', async () => {
