@@ -54,7 +54,10 @@ export function laneOf(profile: Profile, view: ViewValue): Lane | null {
 export function usualLane(profile: Profile, kind?: LaneKind): Lane | null {
   const all = profile.lanes.filter((lane) => lane.rows > 0 && (kind === undefined || lane.kind === kind));
   const waits = all.filter((lane) => !isNotWaiting(lane));
-  const lanes = waits.length > 0 ? waits : all;
+  const shown = waits.length > 0 ? waits : all;
+  // Waits come before the first sample does: a live picture does not begin with another lane than it goes on with.
+  const early = kind === undefined && profile.info.live && profile.lanes.some((lane) => lane.kind !== 'off-cpu');
+  const lanes = early ? shown.filter((lane) => lane.kind !== 'off-cpu') : shown;
   const first = lanes.filter((lane) => lane.kind === lanes[0].kind);
   return first.find((lane) => lane.pythonMerged > 0) ?? first.find((lane) => lane.name === PYTHON_LANE) ?? first[0] ?? null;
 }
