@@ -2,13 +2,13 @@
 const KEY = 'flamebench.closed';
 
 /** Ids of a profile's closed messages, and how to close one. */
-export function closedNotices(profile: string): { readonly ids: ReadonlySet<string>; readonly close: (id: string) => void } {
-  let ids = $state.raw<ReadonlySet<string>>(new Set(read()[profile] ?? []));
+export function closedNotices(profile: string): { readonly ids: readonly string[]; readonly close: (id: string) => void } {
+  let ids = $state.raw<readonly string[]>(read()[profile] ?? []);
   return {
     get ids() { return ids; },
     close: (id) => {
-      ids = new Set([...ids, id]);
-      sessionStorage.setItem(KEY, JSON.stringify({ ...read(), [profile]: [...ids] }));
+      ids = [...ids, id];
+      sessionStorage.setItem(KEY, JSON.stringify({ ...read(), [profile]: ids }));
     },
   };
 }
