@@ -43,7 +43,7 @@ export async function info(args: Arguments, io: CliIo): Promise<number> {
 
 function laneText(lane: Lane): string {
   const threads = threadsOf(lane);
-  return `${lane.kind} (${lane.name}): ${formatCount(lane.samples)} samples, ${formatWeight(lane.total, lane.unit)}${threads > 0 ? `, ${threads} thread${threads === 1 ? '' : 's'}` : ''}${lane.pythonMerged > 0 ? `, ${mergedText(lane)}` : ''}`;
+  return `${lane.kind} (${lane.name}): ${formatCount(lane.samples)} ${lane.kind === 'off-cpu' ? 'waits' : 'samples'}, ${formatWeight(lane.total, lane.unit)}${threads > 0 ? `, ${threads} thread${threads === 1 ? '' : 's'}` : ''}${lane.pythonMerged > 0 ? `, ${mergedText(lane)}` : ''}`;
 }
 
 function processesText(profile: Profile): string {

@@ -338,3 +338,60 @@ describe('transforms', () => {
     expect([built.total, built.outside]).toEqual([1, 14]);
   });
 });
+
+describe('what goes on still', () => {
+  const open = (): { profile: ReturnType<typeof stacks>['profile']; lane: ReturnType<typeof stacks>['lane']; wait: (text: string, since: number, thread?: number) => void } => {
+    const { profile, lane } = stacks('10+20 | main;read 20', { kind: 'off-cpu', unit: 'ns', intervals: true, name: 'sched' });
+    profile.info.durationNs = 100;
+    return {
+      profile, lane,
+      wait: (text, since, thread = 0) => {
+        let stack = -1;
+        for (const name of text.split(';')) stack = profile.stacks.intern(stack as never, frameOf(profile, name));
+        profile.open = [...profile.open, { lane: profile.lanes.indexOf(lane) as never, thread: thread as never, stack: stack as never, since: since as never }];
+      },
+    };
+  };
+
+  test('is in the tree up to the end of the recording, and grows with it', () => {
+    const { profile, lane, wait } = open();
+    const built = new CallTree(profile, lane, EVERYTHING, false);
+    expect(treeText(built)).toBe(picture(`
+      main 20
+        read 20 (20)
+    `));
+    wait('main;poll', 60);
+    expect(built.update()).toBe(true);
+    profile.info.durationNs = 110;
+    built.update();
+    expect(treeText(built)).toBe(picture(`
+      main 70
+        poll 50 (50)
+        read 20 (20)
+    `));
+    // It ended: now it is a row.
+    profile.open = [];
+    addStacks({ profile, lane }, '60+55 | main;poll 55');
+    built.update();
+    expect([built.total, built.samples, treeText(built)]).toEqual([75, 2, picture(`
+      main 75
+        poll 55 (55)
+        read 20 (20)
+    `)]);
+    expect(built.update()).toBe(false);
+  });
+
+  test('a range takes its part', () => {
+    const { profile, lane, wait } = open();
+    wait('main;poll', 60);
+    const inRange = (start: number, end: number): number => new CallTree(profile, lane, { ...EVERYTHING, ranges: [[start, end]] }, false).total;
+    expect([inRange(0, 100), inRange(70, 80), inRange(20, 65), inRange(0, 5)]).toEqual([60, 10, 15, 0]);
+  });
+
+  test('another lane has nothing of it', () => {
+    const { profile, wait } = open();
+    const other = profile.lanes[profile.addLane({ kind: 'off-cpu', unit: 'ns', name: 'other', intervals: true })];
+    wait('main;poll', 60);
+    expect(new CallTree(profile, other, EVERYTHING, false).total).toBe(0);
+  });
+});
