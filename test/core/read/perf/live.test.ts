@@ -81,7 +81,8 @@ test.skipIf(WHY_NOT !== '')('a program made of 2 ms threads shows its full CPU t
   console.log(`2 ms threads: ${(total / 1e6).toFixed(0)} ms counted, ${(truth / 1e6).toFixed(0)} ms by the program's own clock, ${profile.lane('cpu')?.samples} samples, ${profile.threads.length} threads`, [...profile.skipped]);
   // The program's own clock began with the shell that was its process before perf stood: some ms, more on a busy machine.
   expect(truth - total).toBeLessThan(truth * 0.03 + 20e6);
-  expect(total).toBeLessThan(truth * 1.05 + 5e6);
+  // perf's own microseconds at each switch lie inside the intervals: some percent of threads of 2 ms, more under load.
+  expect(total).toBeLessThan(truth * 1.1 + 20e6);
   expect(profile.threads.length).toBeGreaterThan(10);
 });
 
