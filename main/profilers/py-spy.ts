@@ -1,6 +1,7 @@
 // py-spy in windows of half a second: it writes its file only at the end, so live means one window after the other. The
 // next one attaches before the last one is ended; the decoder cuts the overlap.
 import { mkdir } from 'node:fs/promises';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { UserError, messageOf } from '#core/errors';
 import { startOf } from '../processes/identity.ts';
@@ -15,12 +16,17 @@ import type { Window, WindowResult } from './py-spy-windows.ts';
 import { PySpyShell } from './py-spy-windows.ts';
 
 const WINDOW_MS = 500;
+/** The first window is shorter: something is to be seen soon. */
+const FIRST_WINDOW_MS = 250;
 /** py-spy stops keeping up, and a blocking one the target, well below what perf can take. */
 const MOST_HZ = 200;
 const LEAST_HZ = 10;
 /** Python processes that are looked at one by one; with `subprocesses` one py-spy follows a whole tree. */
 const MOST_PROCESSES = 8;
+/** How often in a row the first window may fail. */
 const TRIES = 4;
+/** How many windows in a row may fail afterwards. */
+const MOST_LOST = 5;
 
 export const pySpy: Profiler = {
   id: 'py-spy',
@@ -56,9 +62,10 @@ async function startPySpy(run: Run): Promise<Running> {
     decoder: 'py-spy', id: 'py-spy', title: `py-spy ${version}`, watched: targets.map((watched) => watched.pid), directory: run.directory,
     source: `py-spy ${rate} Hz${run.options.pySpy.gil ? ', holders of the lock only' : ''}`, rateHz: rate,
   });
+  const losses = new Losses(run);
   const watches: Watch[] = [];
   try {
-    for (const watched of targets.slice(0, MOST_PROCESSES)) watches.push(await Watch.open(run, tool, watched, rate, launched, follow, stream));
+    for (const watched of targets.slice(0, MOST_PROCESSES)) watches.push(await Watch.open(run, tool, watched, rate, launched, follow, stream, losses));
     // A launched program is not Python yet: its windows begin when it is.
     if (!launched) await Promise.any(watches.map((watch) => watch.started)).catch((error: unknown) => { throw firstOf(error); });
   } catch (error) {
@@ -102,8 +109,12 @@ function firstOf(error: unknown): unknown {
   return error instanceof AggregateError ? error.errors[0] : error;
 }
 
-/** First line of what py-spy printed about a failure, in our words where we know it. */
-export function pySpyMessage(log: string, pid: number): string {
+/** Why a window failed: the signal that ended it, else the first line that py-spy printed about it, in our words where we know it. */
+export function pySpyMessage(log: string, pid: number, status = 1): string {
+  if (status > 128) {
+    const name = Object.entries(constants.signals).find(([, number]) => number === status - 128)?.[0] ?? `signal ${status - 128}`;
+    return name === 'SIGKILL' ? 'py-spy was killed (SIGKILL).' : `py-spy crashed (${name}).`;
+  }
   const lines = log.split('\n').map((line) => line.replace(/^(?:py-spy> ?)?(?:Error: ?)?/, '').trim()).filter((line) => line !== '');
   const line = lines.find((one) => !/^(Sampling process|Stopped sampling|Wrote |Visit |You can use)/.test(one) && !/^\s*\d+:/.test(one)) ?? '';
   if (/Failed to get process executable name|No such process|os error 3\b/i.test(line)) return `Process ${pid} has ended.`;
@@ -114,6 +125,21 @@ export function pySpyMessage(log: string, pid: number): string {
 }
 
 type Stream = ReturnType<Run['windows']>;
+
+/** Windows that were lost, of all processes that are looked at: one message that counts. */
+class Losses {
+  #run: Run;
+  #count = 0;
+
+  constructor(run: Run) {
+    this.#run = run;
+  }
+
+  add(why: string): void {
+    const windows = ++this.#count === 1 ? '1 window' : `${this.#count} windows`;
+    this.#run.notice({ id: 'py-spy-lost', level: 'warn', text: `${why} ${windows} of up to ${WINDOW_MS} ms ${this.#count === 1 ? 'has' : 'have'} no Python samples; the others are kept.`, command: '' });
+  }
+}
 
 /** py-spy on one process (or one tree), window after window. */
 class Watch {
@@ -132,9 +158,15 @@ class Watch {
   #markStarted: () => void = () => {};
   #markFailed: (error: UserError) => void = () => {};
   #sampled = false;
+  /** A window was handed on. */
+  #taken = false;
   #behind = 0;
+  /** Windows in a row that failed. */
+  #failed = 0;
+  #losses: Losses;
 
-  private constructor(run: Run, shell: PySpyShell, watched: Watched, rate: number, launched: boolean, follow: boolean, stream: Stream) {
+  private constructor(run: Run, shell: PySpyShell, watched: Watched, rate: number, launched: boolean, follow: boolean, stream: Stream, losses: Losses) {
+    this.#losses = losses;
     this.#run = run;
     this.#shell = shell;
     this.#watched = watched;
@@ -154,7 +186,7 @@ class Watch {
     });
   }
 
-  static async open(run: Run, tool: string, watched: Watched, rate: number, launched: boolean, follow: boolean, stream: Stream): Promise<Watch> {
+  static async open(run: Run, tool: string, watched: Watched, rate: number, launched: boolean, follow: boolean, stream: Stream, losses: Losses): Promise<Watch> {
     const { gil } = run.options.pySpy;
     const name = `py-spy-${watched.pid}`;
     await mkdir(join(run.scratch, name), { mode: 0o700 });
@@ -165,7 +197,7 @@ class Watch {
       ...(gil ? ['--gil', '--format', 'raw', '--full-filenames'] : ['--idle', '--format', 'chrometrace']),
       ...(follow ? ['--subprocesses'] : []),
     ]);
-    return new Watch(run, shell, watched, rate, launched, follow, stream);
+    return new Watch(run, shell, watched, rate, launched, follow, stream, losses);
   }
 
   async pause(): Promise<void> {
@@ -196,20 +228,29 @@ class Watch {
       }
     }
     this.#account.start();
-    for (let failures = 0; ;) {
+    for (;;) {
       while (this.#paused()) await this.#sleep(60_000);
       if (this.#stopping()) return '';
       const failure = await this.#stretch();
       // A launched program may be over before py-spy could look: that is its right, not a failure.
       if (!this.#alive() || this.#shell.gone) return this.#sampled || launched ? '' : failure;
       if (failure === '') continue;
+      if (this.#sampled) {
+        if (this.#lost()) return `${failure} That happened ${this.#failed} times in a row, so it was not started again. What had arrived is kept.`;
+        await this.#sleep(50 * this.#failed);
+        continue;
+      }
       // A young interpreter cannot be read yet, and a stack that changes under a reader may fail once.
-      if (++failures >= TRIES && !(launched && !this.#sampled && failures < 40)) return failure;
-      await this.#sleep(launched && !this.#sampled ? 100 : 300);
+      if (this.#failed >= (launched ? 40 : TRIES)) return failure;
+      await this.#sleep(launched ? 100 : 300);
     }
   }
 
-  /** Windows without a break until a pause, a stop, the target's end or an error, whose text is returned. */
+  #lost(): boolean {
+    return this.#failed >= MOST_LOST;
+  }
+
+  /** Windows without a break until a pause, a stop, the target's end or a window that failed before the next one stood, whose error is returned. */
   async #stretch(): Promise<string> {
     let current = await this.#shell.start(this.#rate);
     let failure = '';
@@ -220,14 +261,15 @@ class Watch {
           this.#markStarted();
           this.#shell.say(`looks at process ${this.#watched.pid} ${this.#rate} times a second, in windows of ${WINDOW_MS} ms`);
         }
-        const left = WINDOW_MS - (this.#run.now() - current.start) / 1e6;
+        const left = (this.#taken ? WINDOW_MS : FIRST_WINDOW_MS) - (this.#run.now() - current.start) / 1e6;
         await Promise.race([this.#sleep(Math.max(0, left)), current.ended]);
         const more = this.#wanted === 'run' && current.status === null && this.#alive();
         const next: Window | null = more ? await this.#shell.start(this.#rate).catch(() => null) : null;
         if (next !== null) await this.#shell.sampling(next, 1500);
         failure = this.#take(current, await this.#shell.finish(current));
         if (next === null) return;
-        if (failure !== '') {
+        // One window is lost; the next one samples already.
+        if (failure !== '' && this.#lost()) {
           this.#take(next, await this.#shell.finish(next));
           return;
         }
@@ -248,9 +290,17 @@ class Watch {
       }, result.bytes);
     }
     this.#slower(result.log);
-    if (result.status === 0) return '';
-    const message = pySpyMessage(result.log, this.#watched.pid);
-    if (this.#alive()) this.#shell.say(message);
+    if (result.status === 0) {
+      this.#failed = 0;
+      this.#taken ||= result.bytes.length > 0;
+      return '';
+    }
+    this.#failed++;
+    const message = pySpyMessage(result.log, this.#watched.pid, result.status);
+    if (this.#alive()) {
+      this.#shell.say(message);
+      if (this.#sampled) this.#losses.add(message);
+    }
     return message;
   }
 

@@ -83,6 +83,8 @@ describe('py-spy: what is said for the place it runs in', () => {
     expect(pySpyMessage('Permission Denied: Try running again with elevated permissions by going \'sudo env\'', 9)).toBe('py-spy may not look at process 9: permission denied.');
     expect(pySpyMessage('py-spy> Sampling process 100 times a second. Press Control-C to exit.\nError: something odd\n   1: x', 9)).toBe('py-spy: something odd');
     expect(pySpyMessage('', 9)).toBe('py-spy ended without a message.');
+    expect(pySpyMessage('', 9, 139)).toBe('py-spy crashed (SIGSEGV).');
+    expect(pySpyMessage('py-spy> Sampling process 100 times a second.', 9, 137)).toBe('py-spy was killed (SIGKILL).');
   });
 });
 
