@@ -1,5 +1,5 @@
 // Events of a recording: perf_event_attr, and from it where each field of the event's samples lies.
-import { SAMPLE, TYPE_HARDWARE, TYPE_SOFTWARE, eventName, u64 } from './layout.ts';
+import { SAMPLE, TYPE_HARDWARE, TYPE_SOFTWARE, TYPE_TRACEPOINT, eventName, u64 } from './layout.ts';
 
 const FLAG_FREQ = 1 << 10;
 const FLAG_SAMPLE_ID_ALL = 1 << 18;
@@ -153,6 +153,11 @@ export class PerfEvent {
     return /(^|\/)(cpu-)?cycles\b/.test(this.givenName) ? 'cpu' : 'other';
   }
 
+  /** True where code of the kernel raises it, not a timer or a counter: tracepoints, context switches, faults. */
+  get raised(): boolean {
+    return this.type === TYPE_TRACEPOINT || (this.type === TYPE_SOFTWARE && this.config > 1 && this.config !== 9);
+  }
+
   /** True where the period counts nanoseconds: cpu-clock and task-clock. */
   get countsTime(): boolean {
     return this.type === TYPE_SOFTWARE && this.config <= 1;
@@ -175,10 +180,13 @@ export function attrSize(view: DataView, at: number): number {
 export class EventList {
   readonly events: PerfEvent[] = [];
   #byId = new Map<number, number>();
+  /** The only event that the kernel raises in its own code (a tracepoint, a context switch); -1 without one or with several. */
+  #raised = -1;
 
   add(event: PerfEvent): void {
     const index = this.events.push(event) - 1;
     for (const id of event.ids) this.#byId.set(id, index);
+    if (event.raised) this.#raised = this.events.some((one) => one !== event && one.raised) ? -1 : index;
   }
 
   /** Index of the event with this id, -1 where no attr named it. */
@@ -194,14 +202,17 @@ export class EventList {
 
   /**
    * Index of a sample's event, -1 where it cannot be told. perf gives all events the same place for their id, so the
-   * first event says where it is.
+   * first event says where it is. While two perfs look at one thread, Linux (6.2 and later) fills in the id once for all events
+   * that a switch or a tracepoint raises, so that one perf's samples carry the other's: an unknown id is then of the one event
+   * that can have it.
    */
   ofSample(view: DataView, at: number, size: number): number {
     if (this.events.length <= 1) return this.events.length - 1;
     const place = this.events[0].idAt;
     if (place < 0) return 0;
     if (place + 8 > size) return -1;
-    return this.indexOf(u64(view, at + place));
+    const index = this.indexOf(u64(view, at + place));
+    return index < 0 ? this.#raised : index;
   }
 
   /** As `ofSample` for the kernel's other records: the id is in the trailer. Records of perf itself carry id 0: the first event. */

@@ -37,6 +37,7 @@ export const FEATURE = { BUILD_ID: 2, HOSTNAME: 3, OSRELEASE: 4, VERSION: 5, ARC
 /** Where a type of event comes from (attr.type). */
 export const TYPE_HARDWARE = 0;
 export const TYPE_SOFTWARE = 1;
+export const TYPE_TRACEPOINT = 2;
 
 const HARDWARE_NAMES = [
   'cycles', 'instructions', 'cache-references', 'cache-misses', 'branches', 'branch-misses', 'bus-cycles', 'stalled-cycles-frontend',

@@ -6,6 +6,8 @@ import type { Lane } from '#core/model/lane';
 import { Profile } from '#core/model/profile';
 import { NO_SOURCES } from '#core/native/sources';
 import { BLOCKED, NOT_OUT, OffCpu, WAS_PREEMPTED, WAS_STOPPED } from '#core/read/perf/off-cpu';
+import { EventList, PerfEvent } from '#core/read/perf/attributes';
+import { SAMPLE, TYPE_SOFTWARE, TYPE_TRACEPOINT } from '#core/read/perf/layout';
 import { PerfShared } from '#core/read/perf/threads';
 import type { PerfThread } from '#core/read/perf/threads';
 import { decode, fixture, framesOf, scriptOf } from './reference.ts';
@@ -177,4 +179,26 @@ test('stacks are those of perf script, with the reason at the tip', () => {
   }
   console.log(`${compared} stacks of waits beside perf script's`);
   expect(compared).toBeGreaterThan(100);
+});
+
+/** An event from its type and config, each sample with its id first. */
+function eventOf(type: number, config: number, ids: readonly number[]): PerfEvent {
+  const view = new DataView(new ArrayBuffer(128));
+  view.setUint32(0, type, true);
+  view.setUint32(8, config, true);
+  view.setUint32(24, SAMPLE.IDENTIFIER | SAMPLE.TIME, true);
+  return new PerfEvent(view, 0, 128, ids);
+}
+
+test('an id of another perf is of the one event that the kernel raises; of several nobody can tell', () => {
+  const sample = new DataView(new ArrayBuffer(32));
+  sample.setUint32(8, 77, true);
+  const list = new EventList();
+  list.add(eventOf(TYPE_SOFTWARE, 0, [1]));
+  list.add(eventOf(TYPE_SOFTWARE, 9, [2]));
+  expect(list.ofSample(sample, 0, 32)).toBe(-1);
+  list.add(eventOf(TYPE_SOFTWARE, 3, [3]));
+  expect(list.ofSample(sample, 0, 32)).toBe(2);
+  list.add(eventOf(TYPE_TRACEPOINT, 300, [4]));
+  expect(list.ofSample(sample, 0, 32)).toBe(-1);
 });
