@@ -31,6 +31,10 @@ const TRIES = 6;
 const TRIES_WITH_ALL = 3;
 /** A thread that is there at both ends of this time stays, ms. */
 const STAYS_MS = 30;
+/** A target whose thread has exited is looked at again after this time, ms: it may be ending itself. */
+const ENDING_MS = 100;
+/** PF_EXITING of the kernel's task flags, in /proc/PID/task/TID/stat. */
+const EXITING = 4;
 /** The second perf of a hand-over must sample before the cut: at least this long after its start. */
 const LEAST_OVERLAP_NS = 1.2e9;
 /** A seam longer than this is told, ns. */
@@ -50,7 +54,9 @@ class PerfSession {
   #paused = false;
   #stopping = false;
   #restarted = false;
+  /** A hand-over with the pause after it, and without. */
   #handing: Promise<void> | null = null;
+  #taking: Promise<void> | null = null;
   #pause = FIRST_PAUSE_MS;
   #resolve: (end: { error: string }) => void = () => {};
 
@@ -227,6 +233,11 @@ class PerfSession {
     return this.#run.watched.some((watched) => isAlive(watched));
   }
 
+  /** Whether a process of the target lives and has a thread that is not just exiting. */
+  #staying(): boolean {
+    return this.#run.watched.some((watched) => isAlive(watched) && numbersIn(`/proc/${watched.pid}/task`).some((tid) => !isExiting(watched.pid, tid)));
+  }
+
   #adopt(process: PerfProcess): void {
     this.#current = process;
     void process.ended.then(async (end) => {
@@ -237,12 +248,11 @@ class PerfSession {
   }
 
   async #died(process: PerfProcess, code: number | null, signal: number | null): Promise<void> {
-    if (this.#handing !== null) await this.#handing;
+    await this.#taking;
     if (this.#stopping || this.#current !== process) return;
     // perf ends by itself, with 0, when the last of its processes did.
     if (code === 0 || !this.#alive()) {
-      this.#current = null;
-      this.#resolve({ error: '' });
+      this.#end('');
       return;
     }
     const failure = perfFailure(process.output, code, signal, process.aim.pids, this.#system);
@@ -264,8 +274,13 @@ class PerfSession {
     } else {
       this.#run.notice({ id: 'perf-died', level: 'bad', text: `${failure.error.message} What had arrived is kept.`, command: failure.error.command });
     }
+    this.#end(failure.error.message);
+  }
+
+  #end(error: string): void {
     this.#current = null;
-    this.#resolve({ error: failure.error.message });
+    for (const wake of this.#waiters) wake();
+    this.#resolve({ error });
   }
 
   /** perf spins at 100 % of a CPU once a thread that it attached to has exited, so another one takes over. */
@@ -276,13 +291,17 @@ class PerfSession {
 
   #handOver(why: string): void {
     if (this.#handing !== null || this.#stopping) return;
-    this.#handing = this.#takeOver(why)
+    // Its end does not wait for the pause that follows.
+    this.#taking = this.#takeOver(why)
       .catch((error: unknown) => {
+        // Not even that is news when the target ends.
+        if (!this.#staying()) return;
         // The first perf goes on; nothing is lost but a CPU's time.
         this.#run.notice({ id: 'perf-hand-over', level: 'info', text: `perf could not be started anew (${messageOf(error)}); it goes on and takes more CPU time.`, command: '' });
-      })
+      });
+    this.#handing = this.#taking
       .then(async () => {
-        await this.#wait(this.#pause);
+        if (this.#current !== null) await this.#wait(this.#pause);
         this.#pause = Math.min(LONGEST_PAUSE_MS, this.#pause * 2);
       })
       .finally(() => { this.#handing = null; });
@@ -291,6 +310,8 @@ class PerfSession {
   async #takeOver(why: string): Promise<void> {
     const old = this.#current;
     if (old === null || old.exit !== null || !this.#alive()) return;
+    await this.#wait(ENDING_MS);
+    if (this.#stopping || this.#current !== old || old.exit !== null || !this.#staying()) return;
     // Each beginning has its own cut; the first one that was told ends the old stream's rows, so that a later one leaves a gap.
     let firstCut = Infinity;
     const { process: next, stream } = await this.#attach(() => {
@@ -345,6 +366,15 @@ class PerfSession {
     }
     await this.running.done;
   }
+}
+
+/** Whether a thread is gone or on its way out. */
+export function isExiting(pid: number, tid: number): boolean {
+  const text = readProc(`/proc/${pid}/task/${tid}/stat`);
+  if (text === null) return true;
+  // `tid (name) state ppid pgrp session tty tpgid flags ...`; a name may hold anything.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return fields[0] === 'Z' || fields[0] === 'X' || (Number(fields[6]) & EXITING) !== 0;
 }
 
 function natureOf(pid: number, launched: boolean): { python: boolean; torch: boolean } {

@@ -4,7 +4,7 @@ import { afterEach, expect, test } from 'vitest';
 import { threadsOf } from '../../../main/processes/identity.ts';
 import { statOf } from '../../../main/processes/proc.ts';
 import { findTool } from '../../../main/profilers/find-tool.ts';
-import { perf } from '../../../main/profilers/perf.ts';
+import { isExiting, perf } from '../../../main/profilers/perf.ts';
 import { findPerf } from '../../../main/profilers/perf-tool.ts';
 import { PlainRun, endTargets, startTarget, wait } from '../../support/plain-run.ts';
 import type { PlainStream } from '../../support/plain-run.ts';
@@ -147,6 +147,26 @@ test.skipIf(missing)('the end of the target ends perf without an error', async (
   await wait(300);
   child.kill('SIGKILL');
   expect(await running.done).toEqual({ error: '' });
+  expect(run.left()).toEqual([]);
+});
+
+test.skipIf(missing)('threads that exit because the target ends start no other perf', async () => {
+  const { pid, child } = await startTarget(python, [`${programs}old_thread.py`, '60']);
+  const old = threadsOf(pid).map(({ tid }) => tid).filter((tid) => tid !== pid);
+  expect(old.some((tid) => isExiting(pid, tid))).toBe(false);
+  const run = newRun([pid]);
+  const running = await perf.start(run);
+  await wait(300);
+  // Its threads are told first, as the decoder tells them, while the process itself is still there.
+  run.threadExited(pid, old[0]);
+  child.kill('SIGKILL');
+  expect(await running.done).toEqual({ error: '' });
+  expect(isExiting(pid, old[0])).toBe(true);
+  await wait(300);
+  expect(run.streams).toHaveLength(1);
+  expect(run.terminals).toHaveLength(1);
+  expect(run.notices.filter((notice) => notice.level !== 'info' || notice.id.startsWith('perf-hand'))).toEqual([]);
+  expect(run.marks).toEqual([]);
   expect(run.left()).toEqual([]);
 });
 
