@@ -23,10 +23,10 @@ let lastId = 0;
 export function shapeFor(profile: Profile, lane: Lane, transforms: readonly Transform[], inverted: boolean): Shape {
   let known = shapesOfLane.get(lane);
   if (known === undefined || known.profile !== profile) {
-    known = { profile, base: new BaseShape(profile), shapes: new Map() };
+    known = { profile, base: new BaseShape(profile, lane), shapes: new Map() };
     shapesOfLane.set(lane, known);
   } else if (known.base.outdated()) {
-    known.base = new BaseShape(profile);
+    known.base = new BaseShape(profile, lane);
     known.shapes.clear();
   }
   const key = JSON.stringify([inverted, transforms]);
@@ -41,7 +41,10 @@ export function shapeFor(profile: Profile, lane: Lane, transforms: readonly Tran
   return shape;
 }
 
-/** Stacks merged by function, inlined functions as nodes of their own. */
+/**
+ * Stacks merged by function, inlined functions as nodes of their own. Of waiting time the kernel's frames are no nodes: the box
+ * at the tip says which of them the thread waits in, and the way there is the same ten functions under every box.
+ */
 class BaseShape {
   readonly nodes = new NodeTable();
   readonly mapping: Mapping;
@@ -52,16 +55,18 @@ class BaseShape {
   #function = new Int32Array(1024);
   #changes: number;
 
-  constructor(profile: Profile) {
+  constructor(profile: Profile, lane: Lane) {
     this.#profile = profile;
     this.#changes = profile.frames.changes.length;
-    const frames = profile.frames;
+    const { frames, functions } = profile;
+    const skipsKernel = lane.kind === 'off-cpu';
     const frameOf = profile.stacks.frame;
     this.mapping = new Mapping(profile.stacks.prefix, ROOT, (stack, up) => {
       const frame = frameOf.get(stack) as FrameId;
       const fn = frames.function.get(frame);
       const inlined = frames.inlined.size > 0 ? frames.inlined.get(frame) : undefined;
       this.#mark(frame, fn, inlined === undefined ? 1 : 2);
+      if (skipsKernel && functions.kindOf(fn as FunctionId) === 'kernel') return up;
       let node = this.nodes.child(up, fn, frames.line.get(frame));
       if (inlined !== undefined) for (const call of inlined) node = this.nodes.child(node, call.function, call.line);
       return node;

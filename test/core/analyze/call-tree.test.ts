@@ -395,3 +395,18 @@ describe('what goes on still', () => {
     expect(new CallTree(profile, other, EVERYTHING, false).total).toBe(0);
   });
 });
+
+test('of waiting time the kernel\'s frames are no boxes: the tip says where in the kernel', () => {
+  const text = `
+    0+5 | main;read;do_syscall_64 ~kernel;pipe_read ~kernel;pipe, socket: pipe_read ~marker 5
+    5+2 | do_exit ~kernel;[waiting] ~marker 2
+    7+1 | main;read;do_syscall_64 ~kernel 1
+  `;
+  expect(tree(text, {}, false, { kind: 'off-cpu', intervals: true })).toBe(picture(`
+    [waiting] 2 (2)
+    main 6
+      read 6 (1)
+        pipe, socket: pipe_read 5 (5)
+  `));
+  expect(tree(text)).toContain('do_syscall_64');
+});
