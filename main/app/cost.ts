@@ -23,12 +23,12 @@ export function costOf(target: Target): string {
   let switches = 0;
   const uptime = Number((readProc('/proc/uptime') ?? '0').split(' ', 1)[0]);
   for (const pid of pids) {
-    const tids = threadsOf(pid);
-    threads += tids.length;
+    const present = threadsOf(pid);
+    threads += present.length;
     const stat = statOf(pid);
     if (stat === null) continue;
     const age = Math.max(1, uptime - stat.start / TICKS_PER_SECOND);
-    for (const tid of tids) switches += switchesOf(readProc(`/proc/${pid}/task/${tid}/status`) ?? '') / age;
+    for (const { tid } of present) switches += switchesOf(readProc(`/proc/${pid}/task/${tid}/status`) ?? '') / age;
   }
   if (threads === 0) return '';
   const { cpus } = machineFacts();
