@@ -21,8 +21,11 @@ export interface Program {
 export async function startProgram(file: string): Promise<Program> {
   const child = spawn('python3', [join(ROOT, 'test/programs', file)], { stdio: ['ignore', 'pipe', 'inherit'] });
   const pid = await new Promise<number>((ready, fail) => {
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      const said = /ready (\d+)/.exec(text);
+    // An unbuffered Python writes the words of one print apart.
+    let text = '';
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+      const said = /ready (\d+)\n/.exec(text);
       if (said !== null) ready(Number(said[1]));
     });
     child.on('exit', (code) => fail(new Error(`${file} ended with ${code}`)));
