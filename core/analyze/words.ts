@@ -48,8 +48,8 @@ export function laneOf(profile: Profile, view: ViewValue): Lane | null {
 }
 
 /**
- * The lane with rows (of a kind) that is shown first: where Python stacks were merged into native ones, that; else what a
- * Python profiler saw, whose boxes are the program's own functions; else the first. null where none has rows.
+ * The lane with rows (of a kind) that is shown first: where Python stacks were well merged into native ones, that; else what
+ * a Python profiler saw, whose boxes are the program's own functions; else the first. null where none has rows.
  */
 export function usualLane(profile: Profile, kind?: LaneKind): Lane | null {
   const all = profile.lanes.filter((lane) => lane.rows > 0 && (kind === undefined || lane.kind === kind));
@@ -59,7 +59,28 @@ export function usualLane(profile: Profile, kind?: LaneKind): Lane | null {
   const early = kind === undefined && profile.info.live && profile.lanes.some((lane) => lane.kind !== 'off-cpu');
   const lanes = early ? shown.filter((lane) => lane.kind !== 'off-cpu') : shown;
   const first = lanes.filter((lane) => lane.kind === lanes[0].kind);
-  return first.find((lane) => lane.pythonMerged > 0) ?? first.find((lane) => lane.name === PYTHON_LANE) ?? first[0] ?? null;
+  const merged = first.find((lane) => lane.pythonMerged > 0);
+  const python = first.find((lane) => lane.name === PYTHON_LANE);
+  if (merged !== undefined && (python === undefined || isWellMerged(merged, profile.info.live))) return merged;
+  return python ?? merged ?? first[0] ?? null;
+}
+
+/** From this share of merged Python samples on a lane's stacks say what Python does. */
+const WELL_MERGED = 0.6;
+/** So many Python samples decide a live picture. */
+const DECIDING = 50;
+/** What was decided for lanes that are live: a picture does not change its lane back and forth while one looks. */
+const decided = new WeakMap<Lane, boolean>();
+
+function isWellMerged(lane: Lane, live: boolean): boolean {
+  const all = lane.pythonMerged + lane.pythonUnmerged;
+  const well = lane.pythonMerged >= all * WELL_MERGED;
+  if (!live) return well;
+  // With few samples a late window of Python looks like a missing one.
+  if (all < DECIDING) return true;
+  const before = decided.get(lane);
+  if (before === undefined) decided.set(lane, well);
+  return before ?? well;
 }
 
 /** Whether a lane has what only looks like waiting: threads that were preempted, or stopped by a profiler. */
@@ -77,6 +98,18 @@ export function sourceText(profile: Profile, tree: CallTree): string {
   if (!tree.merged) return own;
   const python = profile.lanes.find((one) => one.name === PYTHON_LANE);
   return `${own}${python === undefined ? '' : ` + ${python.source || python.name}`}, ${mergedText(lane)}`;
+}
+
+/** `perf and py-spy, 99 Hz`: the profilers and their rates, where there is no room for more. */
+function shortSource(profile: Profile, tree: CallTree): string {
+  const python = tree.merged ? profile.lanes.find((one) => one.name === PYTHON_LANE) : undefined;
+  const sources = [tree.lane.source, ...(python === undefined ? [] : [python.source || python.name])].map((source) => {
+    const [, name, rate] = /^(.+?)(?: ([\d.]+ [kM]?Hz)\b.*)?$/.exec(source.split(',', 1)[0]) ?? [];
+    return { name, rate: rate ?? '' };
+  });
+  const rates = [...new Set(sources.map(({ rate }) => rate).filter((rate) => rate !== ''))];
+  if (rates.length <= 1) return [sources.map(({ name }) => name).join(' and '), ...rates].join(', ');
+  return sources.map(({ name, rate }) => (rate === '' ? name : `${name} ${rate}`)).join(' and ');
 }
 
 /** `94 % of Python samples merged`. Rounded down: what is not whole never reads as whole. */
@@ -115,7 +148,7 @@ export function defaultTitle(profile: Profile, tree: CallTree): string {
 export function defaultSubtitle(profile: Profile, tree: CallTree, zoom: number, given: { readonly title: boolean; readonly caption: boolean }, fits: (text: string) => boolean): string {
   const { command, host, startedAt } = profile.info;
   const width = widthSentence(profile, tree, zoom);
-  const facts = given.caption ? '' : [formatSamples(tree.samples), formatDate(startedAt)].filter((part) => part !== '').join(', ');
+  const facts = given.caption ? '' : [countText(tree), formatDate(startedAt)].filter((part) => part !== '').join(', ');
   const where = host === '' || given.caption ? '' : ` on ${host}`;
   const sentences = (ran: string, last: string): string => `${[ran === '' ? '' : ran + where, width, last].filter((part) => part !== '').join('. ')}.`;
   // A title of ours begins with the recording's.
@@ -141,14 +174,24 @@ function widthSentence(profile: Profile, tree: CallTree, zoom: number): string {
   return width;
 }
 
-/** Source, samples, host, commit, date: the foot of a picture. What has no room goes: the commit first, then the host. */
+/** `1 159 samples`, `12 waits`. */
+function countText(tree: CallTree): string {
+  return tree.lane.kind === 'off-cpu' ? `${formatCount(tree.samples)} ${tree.samples === 1 ? 'wait' : 'waits'}` : formatSamples(tree.samples);
+}
+
+/**
+ * Source, samples, host, commit, date: the foot of a picture. The source is short where the whole one has no room. What has
+ * no room even then goes: the commit first, then the host.
+ */
 export function captionOf(profile: Profile, tree: CallTree, fits: (text: string) => boolean): string {
   const { tool, host, commit, startedAt } = profile.info;
-  const source = [tree.lane.source === '' ? tool : sourceText(profile, tree), formatSamples(tree.samples)].filter((part) => part !== '').join(', ');
+  const samples = countText(tree);
+  const [long, short] = tree.lane.source === '' ? [tool, tool] : [sourceText(profile, tree), shortSource(profile, tree)];
   const date = formatDate(startedAt);
-  const join = (...parts: string[]): string => parts.filter((part) => part !== '').join(' · ');
-  const choices = [join(source, host, commit.slice(0, 7), date), join(source, host, date), join(source, date), source];
-  return choices.find(fits) ?? source;
+  const join = (source: string, ...parts: string[]): string => [[source, samples].filter((part) => part !== '').join(', '), ...parts].filter((part) => part !== '').join(' · ');
+  const whole = [host, commit.slice(0, 7), date];
+  const choices = [join(long, ...whole), join(short, ...whole), join(short, host, date), join(short, date), join(short)];
+  return choices.find(fits) ?? join(short);
 }
 
 function cut(text: string, letters: number): string {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { CallTree } from '#core/analyze/call-tree';
 import { EVERYTHING, FIRST_VIEW } from '#core/analyze/view';
 import type { Selection } from '#core/analyze/view';
-import { laneOf, mergedText, sourceText, usualLane } from '#core/analyze/words';
+import { captionOf, laneOf, mergedText, sourceText, usualLane } from '#core/analyze/words';
 import type { Lane } from '#core/model/lane';
 import type { Profile } from '#core/model/profile';
 import { buttonOf, choicesOf, lanesShown, stackChoice, withStacks } from '../../../renderer/views/recording/stacks.ts';
@@ -43,12 +43,56 @@ describe('one CPU lane of two profilers', () => {
   });
 
   test('says how well the two agree, rounded down', () => {
-    const { profile, perf } = recorded(true);
+    const { profile, perf, python } = recorded(true);
     const tree = (selection: Selection) => new CallTree(profile, perf, selection, false);
     expect(sourceText(profile, tree(EVERYTHING))).toBe('perf 99 Hz + py-spy 100 Hz, 75 % of Python samples merged');
     expect(sourceText(profile, tree({ ...EVERYTHING, stacks: 'own' }))).toBe('perf 99 Hz');
+    profile.info.host = 'gpu-07';
+    profile.info.commit = '3f2a91c55';
+    profile.info.startedAt = new Date(2026, 10, 22).getTime();
+    const caption = (letters: number): string => captionOf(profile, tree(EVERYTHING), (text) => text.length <= letters);
+    expect(caption(200)).toBe('perf 99 Hz + py-spy 100 Hz, 75 % of Python samples merged, 4 samples · gpu-07 · 3f2a91c · 22 Nov 2026');
+    expect(caption(80)).toBe('perf 99 Hz and py-spy 100 Hz, 4 samples · gpu-07 · 3f2a91c · 22 Nov 2026');
+    perf.source = 'perf 99 Hz, cpu-clock, copied stacks of 8 KB';
+    python.source = 'py-spy 99 Hz';
+    expect(caption(80)).toBe('perf and py-spy, 99 Hz, 4 samples · gpu-07 · 3f2a91c · 22 Nov 2026');
+    expect(caption(50)).toBe('perf and py-spy, 99 Hz, 4 samples · 22 Nov 2026');
     perf.pythonMerged = 999;
     expect(mergedText(perf)).toBe('99 % of Python samples merged');
+  });
+
+  test('merged stacks come first where most of Python is in them', () => {
+    const { profile, perf, python } = recorded(true);
+    perf.pythonMerged = 6;
+    perf.pythonUnmerged = 4;
+    expect(laneOf(profile, FIRST_VIEW)).toBe(perf);
+    perf.pythonUnmerged = 5;
+    expect(laneOf(profile, FIRST_VIEW)).toBe(python);
+    expect(laneOf(profile, { ...FIRST_VIEW, lane: { kind: 'cpu', name: 'cpu-clock' } })).toBe(perf);
+    // Nothing but these stacks knows of Python.
+    python.clear();
+    expect(laneOf(profile, FIRST_VIEW)).toBe(perf);
+  });
+
+  test('a live picture decides once, at 50 Python samples', () => {
+    const { profile, perf, python } = recorded(true);
+    profile.info.live = true;
+    const at = (merged: number, unmerged: number): Lane | null => {
+      perf.pythonMerged = merged;
+      perf.pythonUnmerged = unmerged;
+      return laneOf(profile, FIRST_VIEW);
+    };
+    expect(at(1, 40)).toBe(perf);
+    expect(at(20, 31)).toBe(python);
+    expect(at(900, 31)).toBe(python);
+    profile.info.live = false;
+    expect(at(900, 31)).toBe(perf);
+    const other = recorded(true);
+    other.profile.info.live = true;
+    other.perf.pythonMerged = 50;
+    expect(laneOf(other.profile, FIRST_VIEW)).toBe(other.perf);
+    other.perf.pythonUnmerged = 500;
+    expect(laneOf(other.profile, FIRST_VIEW)).toBe(other.perf);
   });
 
   test('without merged stacks they are two lanes, and Python\'s comes first', () => {
