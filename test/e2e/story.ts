@@ -7,7 +7,7 @@ import type { Locator, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { expect } from 'vitest';
 import type { Host } from './hosts.ts';
-import { ROOT } from './hosts.ts';
+import { ROOT, within } from './hosts.ts';
 
 /** Of the main thread's CPU time, by construction (test/programs/known_shares.py). */
 const HOT_SHARE = 75;
@@ -20,7 +20,7 @@ export interface Program {
 /** Starts a Python program and waits until it works. */
 export async function startProgram(file: string): Promise<Program> {
   const child = spawn('python3', [join(ROOT, 'test/programs', file)], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const pid = await new Promise<number>((ready, fail) => {
+  const started = new Promise<number>((ready, fail) => {
     // An unbuffered Python writes the words of one print apart.
     let text = '';
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
@@ -30,14 +30,19 @@ export async function startProgram(file: string): Promise<Program> {
     });
     child.on('exit', (code) => fail(new Error(`${file} ended with ${code}`)));
   });
-  return { pid, child };
+  try {
+    return { pid: await within(`the start of ${file}`, started), child };
+  } catch (error) {
+    child.kill('SIGKILL');
+    throw error;
+  }
 }
 
-/** Polls until `probe` gives something; fails with what was seen last. */
+/** Polls until `probe` gives something. A probe that hangs is a failure too: a page that is stuck answers no question. */
 export async function until<T>(what: string, probe: () => Promise<T | null>, seconds = 60): Promise<T> {
   const end = Date.now() + seconds * 1000;
   for (;;) {
-    const found = await probe();
+    const found = await within(`a look for ${what}`, probe());
     if (found !== null) return found;
     if (Date.now() > end) throw new Error(`waited ${seconds} s for ${what}`);
     await new Promise((next) => setTimeout(next, 150));
@@ -114,7 +119,7 @@ export async function story(host: Host, savePicture: (click: () => Promise<void>
       return hot !== undefined && warm !== undefined && hot.samples + warm.samples >= 1500 ? { hot, warm } : null;
     }, 60);
     const share = (100 * live.hot.totalPercent) / (live.hot.totalPercent + live.warm.totalPercent);
-    expect(Math.abs(live.hot.totalPercent - HOT_SHARE), `hot has ${live.hot.totalPercent} % of the CPU lane`).toBeLessThan(5);
+    expect(Math.abs(live.hot.totalPercent - HOT_SHARE), `hot has ${live.hot.totalPercent} % of the CPU lane, warm ${live.warm.totalPercent} %`).toBeLessThan(5);
     expect(Math.abs(share - HOT_SHARE), `hot has ${share} % of both`).toBeLessThan(5);
 
     step(`hot has ${live.hot.totalPercent} % in ${live.hot.samples + live.warm.samples} samples`);

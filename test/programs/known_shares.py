@@ -9,8 +9,6 @@ import threading
 import time
 
 
-
-
 def hot(rounds):
     total = 0
     for i in range(rounds):
@@ -44,9 +42,13 @@ def main():
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 1e9
     print("ready", os.getpid(), flush=True)
     end = time.process_time() + seconds
+    # Slices of changing length: at a fixed one, sampling at a fixed rate would meet the same few places again and again.
+    turn = 0
     while time.process_time() < end:
-        hot(30000)
-        warm(10000)
+        rounds = 40000 + turn * 7919 % 40000
+        hot(3 * rounds)
+        warm(rounds)
+        turn += 1
 
 
 if __name__ == "__main__":
