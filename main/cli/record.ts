@@ -150,6 +150,7 @@ async function follow(recording: Recording, { args, io, launched, strict, out, s
   tell();
   unsubscribe();
   if (ended.error !== '') await print(io.stderr, `flamebench: ${ended.error}\n`);
+  for (const note of recording.notes) await print(io.stderr, `flamebench: ${note}\n`);
 
   const path = await save(recording.folder, out, args, io);
   const { elapsed, samples, lost } = recording.status();

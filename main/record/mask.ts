@@ -2,14 +2,15 @@
 
 const MASK = '***';
 // `tokenizer` and `max-tokens` are no secrets, `author` is none either.
-const NAME = /pass(word|wd|phrase)?$|passw|secret|token$|token[-_](?!iz)|api[-_]?key|access[-_]?key|private[-_]?key|credential|bearer|auth(?!or)|cookie|session[-_]?(id|key)|signature|\bpat$|\bpwd$|(^|_)key$/i;
+const NAME = /pass(word|wd|phrase)?$|passw|secret|token$|token[-_](?!iz)|api[-_]?key|access[-_]?key|private[-_]?key|credential|bearer|auth(?!or)|authoriz|cookie|session[-_]?(id|key)|signature|\bpat$|\bpwd$|(^|_)key$/i;
 // Keys whose form gives them away: AWS, GitHub, GitLab, Hugging Face, OpenAI and the like, Slack, Google, JWT, PEM.
 const VALUE = /\b(AKIA[0-9A-Z]{12,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|hf_[A-Za-z0-9]{16,}|sk-[\w-]{16,}|xox[abprs]-[\w-]{10,}|AIza[\w-]{30,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*/g;
 const USERINFO = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@]*):[^\s/@]+@/gi;
 
 const HEADER = /\b((?:proxy-)?authorization|set-cookie|cookie|x-[\w-]*(?:key|token))\s*:\s*(?!")[^"'\r\n]+/gi;
-const FIELD = /"([\w.-]+)"(\s*:\s*)("(?:[^"\\]|\\.)*"|[\w.+-]+)/g;
-const PAIR = /(?<![\w.-])(-{0,2}[A-Za-z_][\w.-]*)(=)([^\s"'&;,]+)/g;
+// JSON, and Python's dictionaries and keyword arguments: `{'token': b'x'}`, `dict(token='x')`.
+const FIELD = /(["'])([\w.-]+)\1(\s*:\s*)([bru]{0,2}"(?:[^"\\]|\\.)*"|[bru]{0,2}'(?:[^'\\]|\\.)*'|[\w.+-]+)/gi;
+const PAIR = /(?<![\w.-])(-{0,2}[A-Za-z_][\w.-]*)(=|\s?=\s?(?=[bru]{0,2}["']))([bru]{0,2}"(?:[^"\\]|\\.)*"|[bru]{0,2}'(?:[^'\\]|\\.)*'|[^\s"'&;,]+)/gi;
 
 /** Whether a variable or option of this name holds a secret. */
 export function isSecretName(name: string): boolean {
@@ -18,11 +19,11 @@ export function isSecretName(name: string): boolean {
 
 /**
  * A text with the secrets in it masked that show by their form or by the name before them: keys of well-known makers,
- * passwords in URLs, headers, `"TOKEN": "..."` in JSON, `TOKEN=...` and `--token ...` within one string.
+ * passwords in URLs, headers, `"TOKEN": "..."` in JSON and Python, `TOKEN=...` and `--token ...` within one string.
  */
 export function maskText(text: string): string {
   return text.replace(VALUE, MASK).replace(USERINFO, `$1:${MASK}@`).replace(HEADER, `$1: ${MASK}`)
-    .replace(FIELD, (whole, name: string, middle: string) => (isSecretName(name) ? `"${name}"${middle}"${MASK}"` : whole))
+    .replace(FIELD, (whole, quote: string, name: string, middle: string) => (isSecretName(name) ? `${quote}${name}${quote}${middle}${quote}${MASK}${quote}` : whole))
     .replace(PAIR, (whole, name: string, between: string, value: string) => (isSecretName(name) && value !== MASK ? `${name}${between}${MASK}` : whole));
 }
 

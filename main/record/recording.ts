@@ -107,6 +107,8 @@ export class Recording {
     return this.#run.terminals;
   }
 
+  get notes(): readonly string[] { return this.#summary?.info.notes ?? []; }
+
   get live(): boolean {
     return this.#phase === 'starting' || this.#phase === 'recording' || this.#phase === 'stopping';
   }

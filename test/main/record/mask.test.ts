@@ -24,3 +24,12 @@ test('JSON in one argument, headers, whole command lines', () => {
   expect(maskText('HF_TOKEN=abc LR=0.1 train')).toBe('HF_TOKEN=*** LR=0.1 train');
   expect(maskCommand('python train.py --token abc --lr 0.1 --author me')).toBe('python train.py --token *** --lr 0.1 --author me');
 });
+
+test('dictionaries and keyword arguments of Python', () => {
+  expect(maskArguments(['-c', "import x; x.run({'password': 'a b', 'lr': 0.1, \"api_key\": 'it\\'s', 'token': b'c', 'model': 'gpt2'})"]))
+    .toEqual(['-c', "import x; x.run({'password': '***', 'lr': 0.1, \"api_key\": \"***\", 'token': '***', 'model': 'gpt2'})"]);
+  expect(maskArguments(["{'password': 'x'}", "--config={'db': {'DB_PASSWORD': 'x', 'port': 5432}}"]))
+    .toEqual(["{'password': '***'}", "--config={'db': {'DB_PASSWORD': '***', 'port': 5432}}"]);
+  expect(maskText("login(user='me', password='a, b', token = \"c d\", lr=0.1)")).toBe("login(user='me', password=***, token = ***, lr=0.1)");
+  expect(maskText("{'Authorization': 'Bearer abc def'}")).toBe("{'Authorization': '***'}");
+});
