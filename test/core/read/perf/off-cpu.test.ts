@@ -202,3 +202,14 @@ test('an id of another perf is of the one event that the kernel raises; of sever
   list.add(eventOf(TYPE_TRACEPOINT, 300, [4]));
   expect(list.ofSample(sample, 0, 32)).toBe(-1);
 });
+
+test('where switch samples are not allowed, the records of switches alone tell how long', () => {
+  const plain = decode(fixture('unprivileged.pipe')).profile;
+  expect(plain.lane('off-cpu')).toBeNull();
+  const { profile } = decode(fixture('unprivileged.pipe'), { offCpu: 'perf switch records, without stacks' });
+  const lane = profile.lane('off-cpu');
+  expect([lane?.name, lane?.source, lane?.intervals]).toEqual(['switches', 'perf switch records, without stacks', true]);
+  const blocked = profile.threads.blocked.view().reduce((sum, one) => sum + one, 0);
+  console.log(`switch records alone: ${lane?.samples} waits, ${(lane?.total ?? 0) / 1e6} ms of ${blocked / 1e6} ms blocked`);
+  expect(lane?.total).toBeLessThanOrEqual(blocked);
+});
