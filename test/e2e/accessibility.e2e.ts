@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Host } from './hosts.ts';
-import { ROOT, browserHost, findChromium } from './hosts.ts';
+import { ROOT, browserHost, findChromium, within } from './hosts.ts';
 import type { Program } from './story.ts';
 import { boxes, choose, recordButton, startProgram, until } from './story.ts';
 
@@ -23,11 +23,11 @@ interface Violation {
 /** Serious and critical faults, one line each. */
 async function faults(page: Page): Promise<string[]> {
   // Through the debugger: the page's own policy lets no foreign script in.
-  await page.evaluate(AXE);
-  const violations = await page.evaluate(async () => {
+  await within('handing axe to the page', page.evaluate(AXE));
+  const violations = await within('axe', page.evaluate(async () => {
     const { axe } = globalThis as unknown as { axe: { run: (where: unknown, options: unknown) => Promise<{ violations: Violation[] }> } };
     return (await axe.run(document, { resultTypes: ['violations'] })).violations;
-  });
+  }));
   return violations.filter((one) => one.impact === 'serious' || one.impact === 'critical')
     .flatMap((one) => one.nodes.map((node) => `${one.id} (${one.impact}): ${node.target.map(String).join(' ')}: ${node.failureSummary ?? ''}`));
 }

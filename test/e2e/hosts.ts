@@ -46,6 +46,22 @@ export function isProgram(path: string): boolean {
   }
 }
 
+/** The longest that one step of a script may take, ms: a hang ends as a failure with a name. */
+const LIMIT = 45_000;
+
+/** A step with a limit: a failure that says which one hung, and what was said until then. */
+export async function within<T>(what: string, step: Promise<T>, log: () => string = () => '', ms = LIMIT): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, fail) => {
+    timer = setTimeout(() => fail(new Error(`${what} took longer than ${ms / 1000} s. ${log()}`)), ms);
+  });
+  try {
+    return await Promise.race([step, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** `flamebench serve` in a process of its own, as a user starts it. */
 export async function startServe(home: string, args: readonly string[] = []): Promise<{ url: string; child: ChildProcess; log: () => string }> {
   const child = spawn(NODE, [join(ROOT, 'main/cli/bin.ts'), 'serve', '--port', '0', '--json', ...args], {
@@ -53,7 +69,7 @@ export async function startServe(home: string, args: readonly string[] = []): Pr
   });
   let text = '';
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => { text += chunk; });
-  const url = await new Promise<string>((ready, fail) => {
+  const ready = new Promise<string>((ready, fail) => {
     let out = '';
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
       out += chunk;
@@ -63,21 +79,38 @@ export async function startServe(home: string, args: readonly string[] = []): Pr
     });
     child.on('exit', (code) => fail(new Error(`serve ended with ${code}: ${text}`)));
   });
-  return { url, child, log: () => text };
+  try {
+    return { url: await within('the start of serve', ready, () => text), child, log: () => text };
+  } catch (error) {
+    child.kill('SIGKILL');
+    throw error;
+  }
 }
 
 /** A real Chromium on the browser host. */
 export async function browserHost(size = { width: 1440, height: 900 }, colorScheme: 'light' | 'dark' = 'light'): Promise<Host> {
   const home = mkdtempSync(join(tmpdir(), 'flamebench-e2e-'));
   const { url, child, log } = await startServe(home);
-  const browser = await chromium.launch({ executablePath: findChromium() ?? '', args: CHROMIUM_FLAGS });
-  const context = await browser.newContext({ viewport: size, colorScheme, acceptDownloads: true });
-  const page = await context.newPage();
-  await page.goto(url);
+  const browser = await chromium.launch({ executablePath: findChromium() ?? '', args: CHROMIUM_FLAGS, timeout: LIMIT }).catch((error: unknown) => {
+    child.kill('SIGKILL');
+    throw error;
+  });
+  const open = async (): Promise<Page> => {
+    const context = await browser.newContext({ viewport: size, colorScheme, acceptDownloads: true });
+    const page = await context.newPage();
+    page.setDefaultTimeout(LIMIT);
+    await page.goto(url, { waitUntil: 'domcontentloaded' });
+    return page;
+  };
+  const page = await within('the first page', open(), log).catch((error: unknown) => {
+    void browser.close();
+    child.kill('SIGKILL');
+    throw error;
+  });
   return {
     name: 'browser host', page, home, log,
     close: async () => {
-      await browser.close();
+      await within('the end of Chromium', browser.close(), log, 20_000);
       await endOf(child, 'SIGTERM');
       rmSync(home, { recursive: true, force: true });
     },
@@ -107,24 +140,32 @@ export async function electronHost(choice: { readonly path: string }): Promise<E
     args: [ROOT, ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])],
     cwd: ROOT,
     env: { ...environment, FLAMEBENCH_HOME: home },
+    timeout: LIMIT,
   });
   let text = '';
   app.process().stderr?.setEncoding('utf8').on('data', (chunk: string) => { text += chunk; });
-  const page = await app.firstWindow();
+  const page = await app.firstWindow({ timeout: LIMIT });
+  page.setDefaultTimeout(LIMIT);
   return {
     name: 'Electron', app, page, home, log: () => text,
     close: async () => {
-      await app.close();
+      await within('the end of Electron', app.close(), () => text, 20_000);
       rmSync(home, { recursive: true, force: true });
     },
   };
 }
 
-/** Sends a signal and waits for the end. */
-export function endOf(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  return new Promise((done) => {
+/** Sends a signal and waits for the end, 30 s at most; then it is killed, and that is a failure. */
+export async function endOf(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  const end = new Promise<void>((done) => {
     if (child.exitCode !== null || child.signalCode !== null) return done();
     child.on('exit', () => done());
     child.kill(signal);
   });
+  try {
+    await within(`the end of process ${child.pid} after ${signal}`, end, undefined, 30_000);
+  } catch (error) {
+    child.kill('SIGKILL');
+    throw error;
+  }
 }

@@ -31,6 +31,26 @@ export function inSegment(row: ProcessRow, segment: Segment): boolean {
   }
 }
 
+/**
+ * The processes of a segment. Under 'mine' a shell that waits is left out, unless what it started is worth a look: of a
+ * launch script it may be. What a shell started is a row of its own either way.
+ */
+export function segmentRows(all: readonly ProcessRow[], segment: Segment): ProcessRow[] {
+  const shown = all.filter((row) => inSegment(row, segment));
+  if (segment !== 'mine') return shown;
+  const worth = (row: ProcessRow): boolean => !isShell(row) && !row.launcher && (isProgram(row) || (row.cpu ?? 0) >= 1);
+  const starters = new Set(shown.filter(worth).map((row) => row.ppid));
+  return shown.filter((row) => !isShell(row) || (row.cpu ?? 0) >= 1 || (row.argv.length > 1 && starters.has(row.pid) && !isFed(row)));
+}
+
+/** Runs in a language of its own. */
+const isProgram = (row: ProcessRow): boolean => row.runtime !== 'native' && row.runtime !== 'unknown' && row.runtime !== 'kernel';
+
+const isShell = (row: ProcessRow): boolean => SHELLS.has(row.name.replace(/^-/, ''));
+
+/** Gets its commands through a descriptor, from another program. */
+const isFed = (row: ProcessRow): boolean => row.argv.some((word) => word.startsWith('/dev/fd/'));
+
 /** Launchers, kernel threads and others' idle processes stand back. */
 export function isQuiet(row: ProcessRow): boolean {
   return row.launcher || row.runtime === 'kernel' || (!row.mine && (row.cpu ?? 0) < 1);
@@ -44,8 +64,10 @@ export function matchesFilter(row: ProcessRow, filter: string): boolean {
 
 /** The arguments to show after a name: the command line less what the name already says. */
 export function argumentsOf(row: ProcessRow): string {
-  const at = row.argv.findIndex((word) => word === row.name || word.endsWith(`/${row.name}`));
-  const rest = at >= 0 ? row.argv.slice(at + 1) : row.argv.slice(1);
+  // A program that wrote its own title has one word with everything.
+  const words = row.argv.length === 1 ? row.argv[0].split(' ') : row.argv;
+  const at = words.findIndex((word) => word === row.name || word.endsWith(`/${row.name}`));
+  const rest = at >= 0 ? words.slice(at + 1) : words.slice(1);
   return rest.join(' ').replaceAll(/\s+/g, ' ').slice(0, 300);
 }
 
@@ -144,7 +166,7 @@ export function treeRows(
   order: StableOrder,
 ): TreeRow[] {
   const filter = view.filter.trim();
-  const shown = all.filter((row) => inSegment(row, view.segment));
+  const shown = segmentRows(all, view.segment);
   const hits = new Set(shown.filter((row) => filter === '' || matchesFilter(row, filter)).map((row) => row.pid));
   const roots = buildTree(shown, view.sort.key);
   const rows: TreeRow[] = [];

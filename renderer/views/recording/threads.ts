@@ -15,7 +15,13 @@ export interface ThreadChoice {
 /** Above this many threads, those of one name in one process are one choice. */
 const SINGLE = 40;
 
-/** Threads with samples in a lane, busiest first. */
+/** Other processes' threads below this share of all samples are helpers. */
+const HELPER = 0.01;
+
+/**
+ * Threads with samples in a lane, busiest first. What a process did before it became its program (the shell of a shim:
+ * an earlier generation of the same pid and tid) and helper processes under 1 % are one choice at the end, "N short-lived".
+ */
 export function threadChoices(profile: Profile, lane: Lane | null): ThreadChoice[] {
   if (lane === null) return [];
   const { threads, processes } = profile;
@@ -24,13 +30,31 @@ export function threadChoices(profile: Profile, lane: Lane | null): ThreadChoice
     for (let row = 0; row < chunk.rows; row++) if (chunk.thread[row] >= 0) counts[chunk.thread[row]] += chunk.count.get(row);
   }
   const busy = [...counts.keys()].filter((row) => counts[row] > 0);
-  const manyProcesses = new Set(busy.map((row) => threads.process.get(row))).size > 1;
+  const all = busy.reduce((sum, row) => sum + counts[row], 0);
+  const newest = new Map<string, number>();
+  const ofProcess = new Map<number, number>();
+  for (let row = 0; row < threads.length; row++) {
+    const process = threads.process.get(row);
+    newest.set(`${process} ${threads.tid.get(row)}`, Math.max(threads.generation.get(row), newest.get(`${process} ${threads.tid.get(row)}`) ?? 0));
+    ofProcess.set(process, (ofProcess.get(process) ?? 0) + counts[row]);
+  }
+  const main = [...ofProcess].reduce((best, one) => (one[1] > best[1] ? one : best), [-1, -1])[0];
+  const isShort = (row: number): boolean => {
+    const process = threads.process.get(row);
+    return threads.generation.get(row) < (newest.get(`${process} ${threads.tid.get(row)}`) ?? 0)
+      || (process !== main && (ofProcess.get(process) ?? 0) < HELPER * all);
+  };
+  const short = busy.filter(isShort);
+  // One of them alone is as well named.
+  const folded = new Set(short.length > 1 ? short : []);
+  const manyProcesses = new Set(busy.filter((row) => !folded.has(row)).map((row) => threads.process.get(row))).size > 1;
   const groups = new Map<string, number[]>();
   for (const row of busy) {
+    if (folded.has(row)) continue;
     const key = busy.length > SINGLE ? `${threads.process.get(row)} ${threads.nameOf(row as ThreadId)}` : String(row);
     groups.set(key, [...(groups.get(key) ?? []), row]);
   }
-  return [...groups.values()]
+  const choices = [...groups.values()]
     .map((rows) => ({ rows, count: rows.reduce((sum, row) => sum + counts[row], 0) }))
     .sort((a, b) => b.count - a.count)
     .map(({ rows, count }) => {
@@ -40,6 +64,8 @@ export function threadChoices(profile: Profile, lane: Lane | null): ThreadChoice
       const owner = manyProcesses && process >= 0 ? `, ${processes.nameOf(process as ProcessId)} ${processes.pid.get(process)}` : '';
       return { label: rows.length > 1 ? `${rows.length} × ${name}${owner}` : `${name} ${threads.tid.get(first)}${owner}`, note: formatCount(count), rows };
     });
+  if (folded.size > 0) choices.push({ label: `${folded.size} short-lived`, note: formatCount(short.reduce((sum, row) => sum + counts[row], 0)), rows: short });
+  return choices;
 }
 
 /** What the button says. */

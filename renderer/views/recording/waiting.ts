@@ -36,7 +36,7 @@ export function emptiness(facts: {
   switch (status.phase) {
     case 'failed':
       return {
-        title: worst?.text ?? 'The recording failed', text: 'No sample had arrived. The profiler’s own words are in the terminal below.',
+        title: worst?.text ?? 'The recording failed', text: status.target === null ? 'Nothing of the file is shown. Open another one from Home.' : 'No sample had arrived. The profiler’s own words are in the terminal below.',
         command: worst?.command ?? '', foot: '', notice: worst?.id ?? '', offer: 'none',
       };
     case 'opening':

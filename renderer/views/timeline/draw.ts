@@ -1,4 +1,5 @@
 // The timeline's strip to a 2D canvas. No state.
+import { formatCount } from '#core/analyze/format';
 import { tickStep, tickText } from './scale.ts';
 import type { Span } from './scale.ts';
 import type { Ink } from '../flame/ink.ts';
@@ -76,17 +77,26 @@ export function drawTimeline(ctx: CanvasRenderingContext2D, picture: StripPictur
     drawTrack(ctx, track, top + 3, trackHeight - 4, dark ? 0.3 : 0.22, 1);
   });
 
+  /** Room of a label of lost samples, CSS px. */
+  const LABEL = 74;
+  const labels: { from: number; to: number; count: number }[] = [];
   for (const band of picture.lost) {
     const from = snap(x(band.start));
     const to = Math.max(from + 6, snap(x(band.end)));
     hatch(ctx, from, RULER, to, RULER + tracks.length * trackHeight, ink);
-    const text = `${band.count} lost`;
-    const half = ctx.measureText(text).width / 2;
-    ctx.fillStyle = ink.warn;
-    ctx.font = `600 11px ${ink.family}`;
-    ctx.fillText(text, Math.max(half + 4, Math.min(width - half - 4, (from + to) / 2)), 13.5);
-    ctx.font = `11px ${ink.family}`;
+    const before = labels.at(-1);
+    // Two labels that would meet are one, with both counts.
+    if (before !== undefined && (from + to) / 2 - (before.from + before.to) / 2 < LABEL) labels[labels.length - 1] = { from: before.from, to, count: before.count + band.count };
+    else labels.push({ from, to, count: band.count });
   }
+  ctx.fillStyle = ink.warn;
+  ctx.font = `600 11px ${ink.family}`;
+  for (const label of labels) {
+    const text = `${formatCount(label.count)} lost`;
+    const half = ctx.measureText(text).width / 2;
+    ctx.fillText(text, Math.max(half + 4, Math.min(width - half - 4, (label.from + label.to) / 2)), 13.5);
+  }
+  ctx.font = `11px ${ink.family}`;
 
   if (range !== null) drawRange(ctx, picture, range, ink, x, snap);
 

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { ProcessRow } from '#core/protocol/api';
 import type { Sort } from '../../../renderer/views/home/process-tree.ts';
 import {
-  StableOrder, argumentsOf, firstChoice, inSegment, isQuiet, nearNames, treeRows, workersOf,
+  StableOrder, argumentsOf, firstChoice, inSegment, isQuiet, nearNames, segmentRows, treeRows, workersOf,
 } from '../../../renderer/views/home/process-tree.ts';
 
 function row(pid: number, ppid: number, name: string, cpu: number | null, more: Partial<ProcessRow> = {}): ProcessRow {
@@ -41,6 +41,16 @@ cron 40`.trimStart());
   expect(ROWS.filter((one) => inSegment(one, 'gpu'))).toEqual([]);
 });
 
+test('shells that wait are under All only', () => {
+  const shell = (pid: number, argv: string[], cpu = 0): ProcessRow => row(pid, 1, 'bash', cpu, { runtime: 'native', launcher: true, argv });
+  const rows = [
+    shell(50, ['bash']), shell(51, ['bash', 'train.sh']), row(52, 51, 'train.py', 90), shell(53, ['bash', 'wait.sh']),
+    row(54, 53, 'sleep', 0, { runtime: 'native' }), shell(55, ['bash', '-c', 'while :; do :; done'], 99), shell(56, ['bash', '/dev/fd/3']), row(57, 56, 'web.py', 3),
+  ];
+  expect(segmentRows(rows, 'mine').map((one) => one.pid)).toEqual([51, 52, 54, 55, 57]);
+  expect(segmentRows(rows, 'all')).toHaveLength(8);
+});
+
 test('a filter keeps the way to each match and opens it', () => {
   expect(picture(ROWS, { filter: 'loader', closed: new Set(['10:10']) })).toBe(`
 ~torchrun 10
@@ -64,7 +74,7 @@ test('changing numbers move nothing; new rows come in where they belong; asking 
 
 test('what a shell started stands by itself', () => {
   const terminal = [row(5, 1, 'tmux: server', 0, { launcher: true }), row(6, 5, 'bash', 0, { launcher: true }), row(7, 6, 'train.py', 90), row(8, 7, 'loader', 5)];
-  expect(picture(terminal)).toBe('train.py 7\n  loader 8\ntmux: server 5\n  bash 6');
+  expect(picture(terminal)).toBe('train.py 7\n  loader 8\ntmux: server 5');
 });
 
 test('a reused pid makes no ring', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { FIRST_PICTURE, FIRST_VIEW } from '#core/analyze/view';
 import { NO_STACK, ns } from '#core/model/ids';
+import type { ProcessId } from '#core/model/ids';
 import { Profile } from '#core/model/profile';
 import type { ProfileStatus } from '#core/protocol/api';
 import { convertCommand, fileName, quoted } from '../../../renderer/views/picture/command.ts';
@@ -100,6 +101,26 @@ test('threads are chosen busiest first; many of one name together', () => {
   expect(threadsText(choices[0].rows, choices)).toBe('loader 8');
   for (let i = 0; i < 60; i++) add('short', 100 + i, 1);
   expect(threadChoices(profile, lane)[0]).toMatchObject({ label: '60 × short', note: '60' });
+});
+
+test('phases before exec and helpers under 1 % are one choice', () => {
+  const profile = new Profile();
+  const lane = profile.lanes[profile.addLane({ kind: 'cpu', unit: 'ns', name: 'cpu-clock' })];
+  const stack = profile.stacks.intern(NO_STACK, profile.frames.source(profile.functions.intern({ name: 'f', kind: 'native' })));
+  const own = profile.processes.add({ pid: 7, name: 'python3' });
+  const helper = profile.processes.add({ pid: 8, name: 'uname' });
+  const worker = profile.processes.add({ pid: 9, name: 'python3' });
+  const add = (process: ProcessId, name: string, tid: number, generation: number, samples: number) => {
+    const thread = profile.threads.add({ process, tid, name, generation });
+    for (let i = 0; i < samples; i++) lane.add({ time: ns(i), thread, stack, weight: 1 });
+  };
+  add(own, 'bash', 7, 0, 20);
+  add(own, 'env', 7, 1, 1);
+  add(own, 'python3', 7, 2, 600);
+  add(helper, 'uname', 8, 0, 3);
+  add(worker, 'python3', 9, 0, 90);
+  expect(threadChoices(profile, lane).map((choice) => `${choice.label}: ${choice.note}`))
+    .toEqual(['python3 7, python3 7: 600', 'python3 9, python3 9: 90', '3 short-lived: 24']);
 });
 
 test('the functions table sorts stably', () => {
