@@ -105,7 +105,7 @@ describe.skipIf(noCompiler)('a native program', () => {
   test('made of threads of 2 ms shows all of its CPU time', async () => {
     if (lacks('perf', !ready.has('perf'), 'perf cannot record here')) return;
     const file = here.file('short.flamebench');
-    const { code, out } = await flamebench(['record', '--profiler', 'perf', '-o', file, '--', buildProgram('short_threads') ?? '', '1.5'], { env });
+    const { code, out, err } = await flamebench(['record', '--profiler', 'perf', '-o', file, '--', buildProgram('short_threads') ?? '', '1.5'], { env });
     expect(code).toBe(0);
     const own = Number(/cpu ([\d.]+)/.exec(out)?.[1]) * 1000;
     const top = await topOf(file);
@@ -117,6 +117,7 @@ describe.skipIf(noCompiler)('a native program', () => {
     expect(shareOf(top, '[too short to sample]')).toBeGreaterThan(10);
     const { notes } = JSON.parse((await inside(['info', file, '--json'])).out) as { notes: string[] };
     expect(notes.filter((note) => /^\d+ % of the CPU time .* too short to sample/.test(note))).toHaveLength(1);
+    expect(err).toContain(`flamebench: ${notes[0]}\n`);
   }, 60_000);
 });
 
