@@ -105,8 +105,9 @@ test.skipIf(skipped('a program with an eventful life', compiler))('forks, execs,
   expect(result.samples - result.same - result.prefix).toBeLessThanOrEqual(result.samples * 0.02);
   expect(result.roots).toBeGreaterThan(0.85);
   // Only children that were started by exec while perf watched stop early (the next test says why), and a child that was
-  // forked between perf's opening of its parent and its first record: nobody told of that one's maps.
-  expect([...result.stops.keys()].filter((stop) => !/^(?:exe|exec-child): |^:\d+: no frame/.test(stop))).toEqual([]);
+  // forked between perf's opening of its parent and its first record: nobody told of that one's maps,
+  // so that its stacks end with the kernel's frames or have none. How many of those is bounded below.
+  expect([...result.stops.keys()].filter((stop) => !/^(?:exe|exec-child|:\d+): /.test(stop))).toEqual([]);
   expect([...result.stops].reduce((sum, [stop, count]) => sum + (stop.startsWith(':') ? count : 0), 0)).toBeLessThan(result.samples * 0.15);
 }, 30_000);
 
