@@ -107,7 +107,9 @@ test.skipIf(skipped('a program with an eventful life', compiler))('forks, execs,
   // Only children that were started by exec while perf watched stop early (the next test says why), and a child that was
   // forked between perf's opening of its parent and its first record: nobody told of that one's maps,
   // so that its stacks end with the kernel's frames or have none. How many of those is bounded below.
-  expect([...result.stops.keys()].filter((stop) => !/^(?:exe|exec-child|:\d+): /.test(stop))).toEqual([]);
+  // A sample in the middle of an exec has the old name yet: a few at most.
+  const others = [...result.stops].filter(([stop]) => !/^(?:exe|exec-child|:\d+): /.test(stop));
+  expect(others.reduce((sum, [, count]) => sum + count, 0), JSON.stringify(others)).toBeLessThanOrEqual(Math.max(3, result.samples * 0.01));
   expect([...result.stops].reduce((sum, [stop, count]) => sum + (stop.startsWith(':') ? count : 0), 0)).toBeLessThan(result.samples * 0.15);
 }, 30_000);
 
