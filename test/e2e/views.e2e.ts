@@ -60,7 +60,7 @@ describe.skipIf(none)('a recording in Chromium', () => {
     await flame().hover({ position: { x: 30, y: rowY(0) } });
     await card().waitFor();
     const text = await card().innerText();
-    expect(text).toContain('_start');
+    expect(text).toContain('<module>');
     expect(text).toMatch(/\d+(\.\d+)? %/);
     expect(text).toMatch(/\d+ samples, ± \d+\.\d points/);
     const box = await card().boundingBox();
