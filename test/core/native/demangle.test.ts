@@ -41,6 +41,7 @@ const NAMES: readonly (readonly [symbol: string, name: string])[] = [
 ];
 
 const hasFilter = spawnSync('c++filt', ['--version']).status === 0;
+if (!hasFilter) console.log('skipped: our names beside c++filt\'s, there is no c++filt (apt-get install binutils)');
 
 /** Mangled names of a file's first symbol table, every n-th so that there are at most `most`. */
 function mangledNames(path: string, most: number): string[] {

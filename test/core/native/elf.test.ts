@@ -10,6 +10,7 @@ import { SymbolTable, loadSymbols } from '#core/native/symbols';
 const program = new URL('../../fixtures/perf/work_nofp', import.meta.url).pathname;
 const bytes = new Uint8Array(readFileSync(program));
 const hasReadelf = spawnSync('readelf', ['--version']).status === 0;
+if (!hasReadelf) console.log('skipped: our unwinding rules beside readelf\'s, there is no readelf (apt-get install binutils)');
 
 function open(image: Uint8Array): ElfFile {
   const elf = ElfFile.open(memorySource(image));

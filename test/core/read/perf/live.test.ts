@@ -87,6 +87,7 @@ test.skipIf(WHY_NOT !== '')('a program made of 2 ms threads shows its full CPU t
 });
 
 const PYTHON = '/usr/bin/python3';
+if (!existsSync(PYTHON)) console.log(`skipped: a live Python beside perf script, there is no ${PYTHON}`);
 test.skipIf(WHY_NOT !== '' || !existsSync(PYTHON))('Python: roots reached, perf script agrees', async () => {
   const path = join(folder, 'busy.py');
   writeFileSync(path, 'import time, threading\ndef work(n):\n  s = 0\n  for i in range(n): s += i * i\n  return s\ndef loop(end):\n  while time.monotonic() < end: work(3000)\nend = time.monotonic() + 1.0\nt = threading.Thread(target=loop, args=(end,)); t.start(); loop(end); t.join()\n');
