@@ -173,6 +173,7 @@ function turn(nodes: NodeTable): { nodes: NodeTable; of: (node: number) => numbe
  *     drop f       samples through f are taken out
  *     collapse-library l     a run of frames of l becomes its first frame
  *     collapse-recursion f   from the outermost f to an inner f is one f
+ *     keep-reason r, drop-reason r   of waiting stacks, only those or all but those whose tip says r
  *     my-code      frames of others go to the frame of yours that called them; above your code one frame of theirs is kept
  */
 function transformed(profile: Profile, from: NodeTable, transform: Transform): { nodes: NodeTable; mapping: Mapping } {
@@ -211,9 +212,28 @@ function transformed(profile: Profile, from: NodeTable, transform: Transform): {
       const is = remembered((fn) => functions.isOwn(fn));
       return mapping(ROOT, (item, up) => (up >= 0 && !is(from.fn.get(item)) ? up : keep(item, up)));
     }
+    case 'keep-reason': {
+      const wrong = remembered((fn) => isTip(profile, fn) && reasonOf(functions.nameOf(fn)) !== transform.reason);
+      return mapping(ROOT, (item, up) => (wrong(from.fn.get(item)) ? GONE : keep(item, up)));
+    }
+    case 'drop-reason': {
+      const wrong = remembered((fn) => isTip(profile, fn) && reasonOf(functions.nameOf(fn)) === transform.reason);
+      return mapping(ROOT, (item, up) => (wrong(from.fn.get(item)) ? GONE : keep(item, up)));
+    }
     default:
       return assertNever(transform);
   }
+}
+
+/** `lock` of `lock: futex_do_wait`; a tip that names no place is its reason. */
+export function reasonOf(tip: string): string {
+  const colon = tip.indexOf(': ');
+  return colon < 0 ? tip : tip.slice(0, colon);
+}
+
+/** Whether a function is the box at the tip of a waiting stack, which says why it waits. */
+function isTip(profile: Profile, fn: FunctionId): boolean {
+  return profile.functions.kindOf(fn) === 'marker';
 }
 
 /** Whether a function row is the one that a reference names. */

@@ -17,7 +17,34 @@ export type Transform =
   | { readonly kind: 'drop'; readonly fn: FunctionRef }
   | { readonly kind: 'collapse-library'; readonly library: string }
   | { readonly kind: 'collapse-recursion'; readonly fn: FunctionRef }
-  | { readonly kind: 'my-code' };
+  | { readonly kind: 'my-code' }
+  /** Of waiting time: only, or not, what waited for this reason (core/read/perf/reasons.ts). Other lanes are as they were. */
+  | { readonly kind: 'keep-reason' | 'drop-reason'; readonly reason: string };
+
+/** A lane as a view names it. */
+export interface LaneRef {
+  readonly kind: LaneKind;
+  readonly name: string;
+}
+
+/**
+ * While a box was so: the intervals of a lane's rows under one box (a wait, GPU idle). Other lanes than its own show only what
+ * ran in them. It says which box, not which times, so that it goes on meaning the same while rows come.
+ */
+export interface During {
+  readonly lane: LaneRef;
+  /** The box, root first as its tree has it. */
+  readonly path: readonly FunctionRef[];
+  readonly inverted: boolean;
+  /** Thread rows of the box's own tree; null = all. */
+  readonly threads: readonly number[] | null;
+}
+
+/**
+ * What a range says of memory that is held (a lane whose rows are gains and losses): what grew in it, what was held at its end, or what was
+ * held at the largest moment in it.
+ */
+export type Moment = 'grown' | 'held' | 'peak';
 
 /** Which rows of a lane are looked at. A value: it never copies a table. */
 export interface Selection {
@@ -29,13 +56,31 @@ export interface Selection {
   readonly transforms: readonly Transform[];
   /** `own`: stacks as the lane's profiler saw them; `merged`: with the Python stacks that belong to them. Absent: merged where some were found. */
   readonly stacks?: 'merged' | 'own';
+  /** Only what ran while this was so. `resolve` (core/analyze/resolve.ts) turns it into ranges. */
+  readonly during?: During;
+  /** Of a lane of held memory alone; absent: held. `resolve` turns it into ranges. */
+  readonly moment?: Moment;
 }
 
 export const EVERYTHING: Selection = { ranges: null, threads: null, processes: null, transforms: [] };
 
+/** One of up to four graphs side by side. Range, processes, threads, search and transforms are the tab's and hold for all of them. */
+export interface PaneValue {
+  /** What the pane is for, also while no lane of the kind has come. */
+  readonly kind: LaneKind;
+  /** Which lane of the kind; null = the usual one. */
+  readonly lane: LaneRef | null;
+  readonly inverted: boolean;
+  readonly zoom: readonly FunctionRef[];
+  readonly selected: readonly FunctionRef[];
+  readonly moment?: Moment;
+  /** Thread rows of a pane that was split off; absent = the tab's. */
+  readonly threads?: readonly number[] | null;
+}
+
 /** What a tab shows, as one plain value: kept with the tab, restored after a reload, copied as `--view JSON`. */
 export interface ViewValue {
-  readonly lane: { readonly kind: LaneKind; readonly name: string } | null;
+  readonly lane: LaneRef | null;
   readonly view: 'flame' | 'table';
   /** true = root on top (icicle), the default. */
   readonly rootOnTop: boolean;
@@ -49,6 +94,12 @@ export interface ViewValue {
   readonly zoom: readonly FunctionRef[];
   /** Path of the selected box, root first. */
   readonly selected: readonly FunctionRef[];
+  /** One to four graphs; the fields above (lane, inverted, zoom, selected) are then those of the pane with the focus. Absent: one graph. */
+  readonly panes?: readonly PaneValue[];
+  /** Which pane has the focus. */
+  readonly focus?: number;
+  /** The pane with the focus has the whole width. */
+  readonly wide?: boolean;
 }
 
 export const FIRST_VIEW: ViewValue = {

@@ -5,7 +5,7 @@ import type { Cursor } from '#core/model/delta';
 import type { LaneKind } from '#core/model/lane';
 
 /** A page that finds another number reloads itself once. */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 
 /** Id of an open profile: a recording (live or reopened) or an imported file. */
 export type ProfileRef = string;
@@ -71,11 +71,35 @@ export interface RecordOptions {
   readonly duration: number;
   readonly pySpy: { readonly idle: boolean; readonly gil: boolean; readonly subprocesses: boolean };
   readonly title: string;
+  /** `light`: page faults, mmap and brk. `full`: every allocation, where a profiler can (heaptrack on a launch, V8's heap profiler). */
+  readonly memory: 'light' | 'full';
+  /** Percent of the target's CPU time that profiling may cost before the rate is lowered; 0 = never lower it. */
+  readonly mostCost: number;
+  /** File or FIFO with a line a mark (a step); '' = what $FLAMEBENCH_MARKS of the target names, and a file of ours for a launch. */
+  readonly marks: string;
+  /** The user has read what a profiler risks on a running target (heaptrack by gdb, Node's SIGUSR1), by profiler id. */
+  readonly risks: readonly string[];
 }
 
 export const FIRST_OPTIONS: RecordOptions = {
   lanes: ['cpu'], profilers: [], rate: 99, stacks: 'auto', duration: 0, pySpy: { idle: false, gil: false, subprocesses: false }, title: '',
+  memory: 'light', mostCost: 5, marks: '', risks: [],
 };
+
+/** What a lane of a live recording is doing: what its pane says while it has no picture. */
+export interface LaneStatus {
+  readonly kind: LaneKind;
+  /** `on` records; `off` was switched off or not asked for; `none` cannot run here; `failed` stopped by itself. */
+  readonly state: 'starting' | 'on' | 'off' | 'none' | 'failed';
+  /** Profilers that fill it: `perf`, `py-spy`. */
+  readonly profilers: readonly string[];
+  /** Why there is none, or what the source cannot see; '' where nothing is to be said. */
+  readonly text: string;
+  /** The one command that would enable it; ''. */
+  readonly command: string;
+  /** Whether `recordLane` can switch it now. */
+  readonly switchable: boolean;
+}
 
 export type Phase = 'opening' | 'starting' | 'recording' | 'stopping' | 'done' | 'failed';
 
@@ -103,6 +127,10 @@ export interface ProfileStatus {
   readonly paused: boolean;
   readonly progress: { readonly done: number; readonly total: number; readonly what: string } | null;
   readonly notices: readonly Notice[];
+  /** One a kind of lane, those that were asked for first; empty where nothing is recorded. */
+  readonly lanes: readonly LaneStatus[];
+  /** Samples a second that are taken now; less than was asked for when the rate was lowered. 0 where nothing is sampled. */
+  readonly rate: number;
   readonly target: { readonly name: string; readonly pid: number; readonly runtime: Runtime; readonly text: string } | null;
 }
 
@@ -169,6 +197,8 @@ export interface Requests {
   checks: { body: { target: Target }; answer: { checks: readonly Check[]; cost: string } };
   recordStart: { body: { target: Target; options: RecordOptions }; answer: { profile: ProfileRef } };
   recordPause: { body: { profile: ProfileRef; paused: boolean }; answer: Record<string, never> };
+  /** Switches a lane on or off while recording. */
+  recordLane: { body: { profile: ProfileRef; lane: LaneKind; on: boolean }; answer: Record<string, never> };
   recordStop: { body: { profile: ProfileRef }; answer: Record<string, never> };
   profiles: { body: Record<string, never>; answer: { profiles: readonly ProfileRow[] } };
   open: { body: { source: OpenSource }; answer: { profile: ProfileRef } };

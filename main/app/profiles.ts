@@ -200,7 +200,7 @@ class FileProfile implements OpenProfile {
   status(): ProfileStatus {
     return {
       phase: this.#phase, elapsed: this.#summary?.durationNs ?? 0, samples: this.#summary?.samples ?? 0, lost: this.#past?.lost ?? 0, ownCpu: null, profilerCpu: null,
-      targetCost: null, paused: false, progress: this.#progress, notices: this.#notices, target: null,
+      targetCost: null, paused: false, progress: this.#progress, notices: this.#notices, lanes: [], rate: 0, target: null,
     };
   }
 

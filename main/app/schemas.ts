@@ -35,6 +35,10 @@ const options = v.object({
   duration: finite,
   pySpy: v.object({ idle: v.boolean(), gil: v.boolean(), subprocesses: v.boolean() }),
   title: short,
+  memory: v.picklist(['light', 'full']),
+  mostCost: v.pipe(v.number(), v.minValue(0), v.maxValue(100)),
+  marks: word,
+  risks: v.pipe(v.array(id), v.maxLength(20)),
 });
 
 const rows = v.nullable(v.pipe(v.array(count), v.maxLength(1_000_000)));
@@ -47,9 +51,12 @@ const transform = v.variant('kind', [
   v.object({ kind: v.literal('collapse-library'), library: long }),
   v.object({ kind: v.literal('collapse-recursion'), fn }),
   v.object({ kind: v.literal('my-code') }),
+  v.object({ kind: v.picklist(['keep-reason', 'drop-reason']), reason: short }),
 ]);
+const laneRef = v.object({ kind: laneKind, name: short });
+const moment = v.exactOptional(v.picklist(['grown', 'held', 'peak']));
 const view = v.object({
-  lane: v.nullable(v.object({ kind: laneKind, name: short })),
+  lane: v.nullable(laneRef),
   view: v.picklist(['flame', 'table']),
   rootOnTop: v.boolean(),
   inverted: v.boolean(),
@@ -58,10 +65,17 @@ const view = v.object({
     ranges: v.nullable(v.pipe(v.array(v.tuple([finite, finite])), v.maxLength(1_000_000))),
     threads: rows, processes: rows, transforms: v.pipe(v.array(transform), v.maxLength(1000)),
     stacks: v.exactOptional(v.picklist(['merged', 'own'])),
+    during: v.exactOptional(v.object({ lane: laneRef, path, inverted: v.boolean(), threads: rows })),
+    moment,
   }),
   search: short,
   zoom: path,
   selected: path,
+  panes: v.exactOptional(v.pipe(v.array(v.object({
+    kind: laneKind, lane: v.nullable(laneRef), inverted: v.boolean(), zoom: path, selected: path, moment, threads: v.exactOptional(rows),
+  })), v.minLength(1), v.maxLength(4))),
+  focus: v.exactOptional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(3))),
+  wide: v.exactOptional(v.boolean()),
 });
 const picture = v.object({
   width: v.pipe(v.number(), v.integer(), v.minValue(16), v.maxValue(20_000)),
@@ -89,6 +103,7 @@ export const SCHEMAS = {
   checks: v.object({ target }),
   recordStart: v.object({ target, options }),
   recordPause: v.object({ profile: id, paused: v.boolean() }),
+  recordLane: v.object({ profile: id, lane: laneKind, on: v.boolean() }),
   recordStop: profile,
   profiles: nothing,
   open: v.object({
@@ -120,7 +135,7 @@ export const SCHEMAS = {
 type Deep<T> = T extends readonly unknown[] ? { readonly [K in keyof T]: Deep<T[K]> } : T extends object ? { readonly [K in keyof T]: Deep<T[K]> } : T;
 type Output<N extends RequestName> = Deep<v.InferOutput<(typeof SCHEMAS)[N]>>;
 const EVERY_BODY_PASSES: { readonly [N in RequestName]: Deep<Requests[N]['body']> extends Output<N> ? true : never } = {
-  hello: true, processes: true, checks: true, recordStart: true, recordPause: true, recordStop: true, profiles: true, open: true, since: true,
+  hello: true, processes: true, checks: true, recordStart: true, recordPause: true, recordLane: true, recordStop: true, profiles: true, open: true, since: true,
   close: true, library: true, libraryUpdate: true, libraryDelete: true, libraryRestore: true, libraryDecode: true, export: true, uploadBegin: true,
   uploadChunk: true, terminals: true, terminalAttach: true, terminalWrite: true, terminalResize: true, shellOpen: true,
 };

@@ -72,6 +72,10 @@ export interface Run {
 export interface Running {
   pause(): Promise<void>;
   resume(): Promise<void>;
+  /** Switches one of its lanes on or off while it runs; absent: it cannot. Throws UserError when the lane cannot run here. */
+  setLane?(lane: LaneKind, on: boolean): Promise<void>;
+  /** Takes fewer or more samples a second from now on; absent: it cannot. Returns what is taken then, Hz. */
+  setRate?(hz: number): Promise<number>;
   /** Ends cleanly, keeps everything, leaves no child and no FIFO. */
   stop(): Promise<void>;
   /** Resolves when it ended by itself or was stopped; `error` says what went wrong, '' for a clean end. */
@@ -81,6 +85,8 @@ export interface Running {
 export interface Profiler {
   readonly id: string;
   readonly lanes: readonly LaneKind[];
+  /** Part of the environment that a launched command needs for it, and words before its argv; absent: nothing. Asked before the launch. */
+  launch?(options: RecordOptions, scratch: string): Promise<{ readonly environment: Readonly<Record<string, string>>; readonly before: readonly string[] }>;
   /** What it can do on this target, before anything starts. Never throws: what fails is a check of state `no`. */
   check(target: Target): Promise<readonly Check[]>;
   /** Resolves when samples can come. Throws UserError when it cannot start. */

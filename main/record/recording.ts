@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { UserError, messageOf } from '#core/errors';
 import type { Cursor } from '#core/model/delta';
 import { ns } from '#core/model/ids';
-import type { Notice, Phase, ProfileStatus } from '#core/protocol/api';
+import type { LaneKind } from '#core/model/lane';
+import type { LaneStatus, Notice, Phase, ProfileStatus } from '#core/protocol/api';
 import type { RecordingFile } from '../library/recording-file.ts';
 import { writeRecordingFile } from '../library/recording-file.ts';
 import { startOf } from '../processes/identity.ts';
@@ -133,6 +134,8 @@ export class Recording {
       paused: this.#pausedAt > 0,
       progress: this.#phase === 'stopping' && this.#behind > 0 ? { done: 0, total: this.#behind, what: 'Decoding what waits on disk' } : null,
       notices: [...this.#notices.values()],
+      lanes: this.#lanes(),
+      rate: this.#parts.request.options.rate,
       target: { name: facts.name, pid: facts.pid, runtime: facts.runtime, text: facts.text },
     };
   }
@@ -171,6 +174,19 @@ export class Recording {
       await Promise.all([...this.#running.values()].map((running) => running.resume()));
     }
     this.#emit('status');
+  }
+
+  /** Switches a lane on or off, where the profilers that fill it can. */
+  async setLane(lane: LaneKind, on: boolean): Promise<void> {
+    for (const running of this.#running.values()) await running.setLane?.(lane, on);
+    this.#emit('status');
+  }
+
+  #lanes(): LaneStatus[] {
+    return this.#parts.request.options.lanes.map((kind) => {
+      const profilers = this.#parts.profilers.filter((profiler) => profiler.lanes.includes(kind)).map((profiler) => profiler.id);
+      return { kind, state: profilers.length === 0 ? 'none' : this.#phase === 'starting' ? 'starting' : 'on', profilers, text: '', command: '', switchable: false };
+    });
   }
 
   /** Ends the recording and keeps it. An attached target is not touched; a launched one runs on. */

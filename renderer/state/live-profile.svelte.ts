@@ -14,7 +14,7 @@ const HELD_BYTES = 32_000_000;
 
 const OPENING: ProfileStatus = {
   phase: 'opening', elapsed: 0, samples: 0, lost: 0, ownCpu: null, profilerCpu: null, targetCost: null, paused: false, progress: null,
-  notices: [], target: null,
+  notices: [], lanes: [], rate: 0, target: null,
 };
 
 /** True while rows may still come. */

@@ -3,7 +3,7 @@ import type { Context, Handlers } from '../context.ts';
 import { watchTerminal } from './terminals.ts';
 
 /** Starting, pausing and stopping. A recording belongs to the server: no page that goes away ends it. */
-export function recordingHandlers(context: Context): Pick<Handlers, 'recordStart' | 'recordPause' | 'recordStop'> {
+export function recordingHandlers(context: Context): Pick<Handlers, 'recordStart' | 'recordPause' | 'recordLane' | 'recordStop'> {
   return {
     recordStart: async ({ target, options }, _payload, page) => {
       const recording = await startRecording({ target, options, terminal: 'pty', home: context.home });
@@ -24,6 +24,10 @@ export function recordingHandlers(context: Context): Pick<Handlers, 'recordStart
     },
     recordPause: async ({ profile, paused }) => {
       await context.profiles.recording(profile).pause(paused);
+      return {};
+    },
+    recordLane: async ({ profile, lane, on }) => {
+      await context.profiles.recording(profile).setLane(lane, on);
       return {};
     },
     recordStop: async ({ profile }) => {

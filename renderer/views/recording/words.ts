@@ -42,6 +42,8 @@ export function transformText(step: Transform): string {
     case 'collapse-library': return `Collapsed ${step.library}`;
     case 'collapse-recursion': return `Recursion of ${step.fn.name}`;
     case 'my-code': return 'My code';
+    case 'keep-reason': return `Only waits for ${step.reason}`;
+    case 'drop-reason': return `Without waits for ${step.reason}`;
     default: return assertNever(step);
   }
 }

@@ -12,7 +12,7 @@ import { cost, durationText, transformText } from '../../../renderer/views/recor
 import { firstDirection, sorted } from '../../../renderer/views/table/sort.ts';
 
 const STATUS: ProfileStatus = {
-  phase: 'recording', elapsed: 2e9, samples: 0, lost: 0, ownCpu: null, profilerCpu: null, targetCost: null, paused: false, progress: null, notices: [], target: null,
+  phase: 'recording', elapsed: 2e9, samples: 0, lost: 0, ownCpu: null, profilerCpu: null, targetCost: null, paused: false, progress: null, notices: [], lanes: [], rate: 0, target: null,
 };
 
 describe('the command line of a picture', () => {
