@@ -1,8 +1,8 @@
 import type { FunctionId } from '#core/model/ids';
 import type { Chunk, Lane } from '#core/model/lane';
 import type { Profile } from '#core/model/profile';
-import type { ChunkSums } from './chunk-sums.ts';
-import { sumsFrom } from './chunk-sums.ts';
+import type { ChunkSums, NodeSums } from './chunk-sums.ts';
+import { byNode, sumsFrom } from './chunk-sums.ts';
 import { UNSEEN } from './nodes.ts';
 import type { Shape } from './shape.ts';
 import { sameFunction, shapeFor } from './shape.ts';
@@ -90,8 +90,21 @@ export class CallTree {
     return this.#merged;
   }
 
+  /**
+   * Gives its memory to the next tree of the same shape: a range that is dragged makes many trees, and fresh memory costs more
+   * than the sums. The tree is empty from then on.
+   */
+  release(): void {
+    for (const column of [this.#self, this.#selfSamples, this.#totals, this.#totalSamples]) if (column.length > 0) this.#shape.spare.push(column);
+    this.#self = this.#selfSamples = this.#totals = this.#totalSamples = new Float64Array(0);
+    this.#length = this.#total = this.#samples = this.#outside = 0;
+    this.#chunk = Infinity;
+    this.#revision++;
+  }
+
   /** Takes rows and name patches since last time; true if anything changed. */
   update(): boolean {
+    if (this.#chunk === Infinity) return false;
     const shape = shapeFor(this.profile, this.lane, this.selection.transforms, this.inverted);
     const merged = showsMerged(this.lane, this.selection);
     const rebuilt = shape !== this.#shape || this.lane.thinnings !== this.#thinnings || merged !== this.#merged;
@@ -209,22 +222,23 @@ export class CallTree {
   #room(nodes: number): void {
     if (nodes <= this.#self.length) return;
     const size = Math.max(nodes, this.#self.length * 2, 256);
-    const self = new Float64Array(size);
+    const self = this.#shape.zeros(size);
     self.set(this.#self);
     this.#self = self;
-    const samples = new Float64Array(size);
+    const samples = this.#shape.zeros(size);
     samples.set(this.#selfSamples);
     this.#selfSamples = samples;
   }
 
   // One reverse loop: a child is always met before its parent.
   #sum(own: Float64Array<ArrayBuffer>, into: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {
-    const sums = into.length < own.length ? new Float64Array(own.length) : into;
+    const sums = into.length < own.length ? this.#shape.column(own.length) : into;
     sums.set(own);
     const parent = this.parents();
     for (let node = this.#length - 1; node >= 0; node--) {
       const up = parent[node];
-      if (up >= 0) sums[up] += sums[node];
+      const value = sums[node];
+      if (value !== 0 && up >= 0) sums[up] += value;
     }
     return sums;
   }
@@ -365,32 +379,30 @@ export class CallTree {
   }
 
   #takeSums(sums: ChunkSums): void {
-    const shape = this.#shape;
-    const { stacks, weights, counts } = sums;
-    // First every stack gets its node, so that the loop that adds has nothing else to do.
-    let map = shape.toNode();
-    for (let i = 0; i < stacks.length; i++) if (stacks[i] >= 0 && map[stacks[i]] === UNSEEN) shape.place(stacks[i]);
-    map = shape.toNode();
-    this.#room(shape.nodes.length);
+    const { nodes, weights, counts, total, samples, outside } = this.#nodeSums(sums);
+    this.#room(this.#shape.nodes.length);
     const self = this.#self;
     const selfSamples = this.#selfSamples;
-    let total = 0;
-    let samples = 0;
-    let outside = 0;
-    for (let i = 0; i < stacks.length; i++) {
-      const node = stacks[i] < 0 ? -1 : map[stacks[i]];
-      if (node < 0) {
-        outside += weights[i];
-        continue;
-      }
-      self[node] += weights[i];
-      selfSamples[node] += counts[i];
-      total += weights[i];
-      samples += counts[i];
+    for (let i = 0; i < nodes.length; i++) {
+      self[nodes[i]] += weights[i];
+      selfSamples[nodes[i]] += counts[i];
     }
     this.#total += total;
     this.#samples += samples;
     this.#outside += outside;
+  }
+
+  #nodeSums(sums: ChunkSums): NodeSums {
+    const shape = this.#shape;
+    let known = shape.sums.get(sums);
+    if (known === undefined) {
+      known = byNode(sums, (stack) => {
+        const node = shape.toNode()[stack];
+        return node === UNSEEN ? shape.place(stack) : node;
+      });
+      shape.sums.set(sums, known);
+    }
+    return known;
   }
 
   // By thread row: 1 where the selection takes it; null where it takes all.

@@ -4,6 +4,7 @@ import { assertNever } from '#core/errors';
 import type { FrameId, FunctionId } from '#core/model/ids';
 import type { Lane } from '#core/model/lane';
 import type { Profile } from '#core/model/profile';
+import type { ChunkSums, NodeSums } from './chunk-sums.ts';
 import { GONE, Mapping, NodeTable, ROOT, UNSEEN, grown } from './nodes.ts';
 import type { FunctionRef, Transform } from './view.ts';
 
@@ -105,6 +106,10 @@ export class Shape {
   /** Different for every shape that was ever made. */
   readonly id = ++lastId;
   readonly nodes: NodeTable;
+  /** Sums of whole chunks by node, by their sums by stack. */
+  readonly sums = new WeakMap<ChunkSums, NodeSums>();
+  /** Columns by node that trees gave back. */
+  readonly spare: Float64Array<ArrayBuffer>[] = [];
   readonly #profile: Profile;
   readonly #steps: ((node: number) => number)[] = [];
   readonly #base: BaseShape;
@@ -125,6 +130,22 @@ export class Shape {
       nodes = turned.nodes;
     }
     this.nodes = nodes;
+  }
+
+  /** A column of zeros with room for so many nodes. */
+  zeros(length: number): Float64Array<ArrayBuffer> {
+    const column = this.#given(length);
+    return column === null ? new Float64Array(length) : column.fill(0);
+  }
+
+  /** A column with room for so many nodes, of whatever numbers. */
+  column(length: number): Float64Array<ArrayBuffer> {
+    return this.#given(length) ?? new Float64Array(length);
+  }
+
+  #given(length: number): Float64Array<ArrayBuffer> | null {
+    for (let column = this.spare.pop(); column !== undefined; column = this.spare.pop()) if (column.length >= length) return column;
+    return null;
   }
 
   /** By stack: its node, GONE, or UNSEEN where `place` must be asked. Valid until the stack table grows. */

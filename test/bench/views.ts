@@ -58,6 +58,7 @@ export async function views(): Promise<Figure[]> {
     for (const lane of lanes) {
       const tree = new CallTree(profile, lane, { ...EVERYTHING, ranges: [[run * 1e9, 5e10 + run * 1e9]] }, false);
       layout(tree, VIEWPORT, boxes);
+      tree.release();
     }
   });
   figures.push({ what: 'four lanes of 1 M samples, another half as the range, all redrawn', value: `${ms(median(ranges))} (p99 ${ms(quantile(ranges, 0.99))})`, aim: '50 ms' });

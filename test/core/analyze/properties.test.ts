@@ -55,6 +55,22 @@ describe('a call tree', () => {
     }));
   });
 
+  test('a tree that is given back lends its memory and nothing else', () => {
+    fc.assert(fc.property(rows, transforms, fc.integer({ min: 0, max: 100 }), fc.integer({ min: 1, max: 60 }), (from, steps, start, length) => {
+      const { profile, lane } = stacks(text(from));
+      const selection: Selection = { ...EVERYTHING, ranges: [[start, start + length]], transforms: steps };
+      const before = treeText(new CallTree(profile, lane, selection, false));
+      for (const other of [EVERYTHING, { ...EVERYTHING, transforms: steps }]) {
+        const gone = new CallTree(profile, lane, other, false);
+        gone.totals();
+        gone.samplesOf(0);
+        gone.release();
+        expect([gone.length, gone.total, gone.update()]).toEqual([0, 0, false]);
+      }
+      expect(treeText(new CallTree(profile, lane, selection, false))).toBe(before);
+    }));
+  });
+
   test('over many chunks a range is the tree of the rows in it, and rows added later count', () => {
     // Rows seconds apart fall into chunks of their own, which are summed in blocks. No row lies at the end of a range: chunks
     // whose rows lie far apart round their times.
