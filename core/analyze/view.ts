@@ -38,6 +38,9 @@ export interface During {
   readonly inverted: boolean;
   /** Thread rows of the box's own tree; null = all. */
   readonly threads: readonly number[] | null;
+  /** Transforms and stacks of the tree that the box was chosen in; absent: the selection's. So the box stays the same when those change. */
+  readonly transforms?: readonly Transform[];
+  readonly stacks?: 'merged' | 'own';
 }
 
 /**

@@ -65,7 +65,10 @@ const view = v.object({
     ranges: v.nullable(v.pipe(v.array(v.tuple([finite, finite])), v.maxLength(1_000_000))),
     threads: rows, processes: rows, transforms: v.pipe(v.array(transform), v.maxLength(1000)),
     stacks: v.exactOptional(v.picklist(['merged', 'own'])),
-    during: v.exactOptional(v.object({ lane: laneRef, path, inverted: v.boolean(), threads: rows })),
+    during: v.exactOptional(v.object({
+      lane: laneRef, path, inverted: v.boolean(), threads: rows,
+      transforms: v.exactOptional(v.pipe(v.array(transform), v.maxLength(1000))), stacks: v.exactOptional(v.picklist(['merged', 'own'])),
+    })),
     moment,
   }),
   search: short,
