@@ -54,9 +54,11 @@ export async function live({ title, argv, lanes = FIRST_OPTIONS.lanes, seconds =
   const ages: number[] = [];
   const ticks: number[] = [];
   const seen = new Map<Lane, number>();
+  let half: { at: number; cpu: NodeJS.CpuUsage } | null = null;
   const trees = new Map<Lane, CallTree>();
   for (let next = performance.now(); performance.now() - began < seconds * 1000; next += TICK) {
     await new Promise((wake) => setTimeout(wake, Math.max(0, next - performance.now())));
+    if (half === null && performance.now() - began > seconds * 500) half = { at: performance.now(), cpu: process.cpuUsage() };
     const answer = await recording.since(cursor);
     const at = performance.now();
     applyDelta(page, answer.bytes);
@@ -84,6 +86,7 @@ export async function live({ title, argv, lanes = FIRST_OPTIONS.lanes, seconds =
   }
   loop.disable();
   const used = process.cpuUsage(cpuBefore);
+  const later = half === null ? null : { took: performance.now() - half.at, ...process.cpuUsage(half.cpu) };
   const memory = process.memoryUsage().rss;
   const took = (performance.now() - began) / 1000;
   const status = recording.status();
@@ -93,7 +96,7 @@ export async function live({ title, argv, lanes = FIRST_OPTIONS.lanes, seconds =
   const figures: Figure[] = [...first].map(([lane, after]) => ({ what: `${title}: start to first rows of ${lane}`, value: ms(after), aim: lane === 'py-spy' ? '2 s' : '1 s' }));
   figures.push(
     { what: `${title}: age of a CPU sample when laid out`, value: ages.length === 0 ? 'no samples' : `median ${ms(median(ages))}, p99 ${ms(quantile(ages, 0.99))} (${ages.length})`, aim: 'p99 300 ms' },
-    { what: `${title}: our CPU (all threads, bench's page included)`, value: `${((used.user + used.system) / 1e4 / took).toFixed(1)} % of a core`, aim: '10 %' },
+    { what: `${title}: our CPU (all threads, bench's page included)`, value: `${((used.user + used.system) / 1e4 / took).toFixed(1)} % of a core${later === null ? '' : `, ${((later.user + later.system) / 10 / later.took).toFixed(1)} % in the second half`}`, aim: '10 %' },
     { what: `${title}: the profilers' CPU`, value: status.profilerCpu === null ? 'not known' : `${status.profilerCpu.toFixed(1)} % of a core`, aim: '' },
     { what: `${title}: estimated cost on the target`, value: status.targetCost === null ? 'not known' : `${status.targetCost.toFixed(1)} %`, aim: '2 % at 99 Hz' },
     { what: `${title}: samples, lost`, value: `${status.samples}, ${status.lost}`, aim: '0 lost' },
