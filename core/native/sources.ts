@@ -23,6 +23,8 @@ export interface NativeSources {
   perfMap(pid: number): string;
   /** /proc/PID/maps as text, or null when the process is gone. */
   maps(pid: number): string | null;
+  /** `length` bytes of a process's memory, or null where they cannot be read, all of them. Absent: there is no process to read. */
+  memory?(pid: number, address: number, length: number): Uint8Array | null;
 }
 
 /** Sources that have nothing, for input from elsewhere. */

@@ -15,6 +15,15 @@ export interface Registers { ip: number; sp: number; bp: number; bx: number; r12
 /** Reached the outermost frame | the copied stack ended | no rule applied. */
 export type StackEnd = 'root' | 'truncated' | 'lost';
 
+/** Looks at each frame as it is unwound. */
+export interface FrameWatch {
+  /**
+   * A frame that this one stands for too, to be put on its leaf side; -1 for none. `registers` are those of the frame, by their
+   * DWARF numbers, NaN where not known; `word` reads 8 bytes of the copied stack, NaN outside it.
+   */
+  at(space: Space, frame: FrameId, leaf: boolean, registers: Float64Array, word: (address: number) => number): FrameId | -1;
+}
+
 const FRAME_LIMIT = 512;
 const SCAN_BYTES = 4096;
 /** No frame of a JIT is larger; bounds how far a saved frame pointer may point. */
@@ -46,6 +55,10 @@ interface LastStack {
 export class Unwinder {
   readonly ends: { root: number; truncated: number; lost: number; stitched: number } = { root: 0, truncated: 0, lost: 0, stitched: 0 };
   #spaces: AddressSpaces;
+  #watch: FrameWatch | null;
+  /** By depth: what the watch said of the frame, -1 for nothing. */
+  #beside = new Int32Array(FRAME_LIMIT);
+  readonly #word = (address: number): number => this.#peek(address);
   #last = new Map<number, LastStack>();
   #sps = new Float64Array(FRAME_LIMIT);
   #pcs = new Float64Array(FRAME_LIMIT);
@@ -59,8 +72,9 @@ export class Unwinder {
   #rule = 0;
   #signal = false;
 
-  constructor(spaces: AddressSpaces) {
+  constructor(spaces: AddressSpaces, watch: FrameWatch | null = null) {
     this.#spaces = spaces;
+    this.#watch = watch;
   }
 
   /**
@@ -90,6 +104,7 @@ export class Unwinder {
     this.#signal = true;
     let depth = 0;
     let end: StackEnd = 'lost';
+    let besides = 0;
     const counts = this.#spaces.stats.framesByRule;
     while (depth < FRAME_LIMIT) {
       const pc = r[RA];
@@ -97,6 +112,7 @@ export class Unwinder {
       const range = this.#spaces.locate(space, lookup);
       this.#sps[depth] = r[SP];
       this.#pcs[depth] = pc;
+      this.#beside[depth] = -1;
       depth++;
       counts[this.#rule]++;
       if (range === null) {
@@ -108,7 +124,9 @@ export class Unwinder {
       const site = module.site(lookup - range.bias);
       // The frame of a signal trampoline begins at its return address: the byte before has another function's name.
       const trampoline = !this.#signal && module instanceof ElfModule && module.row(site)?.signal === true;
-      into.push(module.frame(trampoline ? module.site(site.va + 1) : site, this.#rule));
+      const frame = module.frame(trampoline ? module.site(site.va + 1) : site, this.#rule);
+      into.push(frame);
+      if (this.#watch !== null && (this.#beside[depth - 1] = this.#watch.at(space, frame, this.#signal, r, this.#word)) >= 0) besides++;
       const step = this.#step(space, module, site);
       if (step === 'on') continue;
       end = step;
@@ -116,12 +134,21 @@ export class Unwinder {
     }
     if (end === 'truncated' && this.#stitch(tid, depth, into)) {
       this.ends.stitched++;
-      this.ends.root++;
-      return 'root';
-    }
-    if (end === 'root') this.#remember(tid, depth, into);
+      end = 'root';
+    } else if (end === 'root') this.#remember(tid, depth, into);
     this.ends[end]++;
+    if (besides > 0) this.#weave(depth, besides, into);
     return end;
+  }
+
+  /** Puts what the watch said between the frames, from the root side on. */
+  #weave(depth: number, besides: number, into: FrameId[]): void {
+    const length = into.length;
+    let to = length + besides - 1;
+    for (let at = length - 1; at >= 0; at--) {
+      into[to--] = into[at];
+      if (at < depth && this.#beside[at] >= 0) into[to--] = this.#beside[at] as FrameId;
+    }
   }
 
   /** Drops what is kept of a thread. */
@@ -314,6 +341,12 @@ export class Unwinder {
     if (at >= 0 && address + 8 <= this.#end) return this.#stack.getUint32(at, true) + this.#stack.getUint32(at + 4, true) * 0x1_0000_0000;
     if (at >= 0 && at < 8 * FRAME_BYTES) this.#beyond = true;
     return NaN;
+  }
+
+  /** As `#read`, without a word about the end of the copy. */
+  #peek(address: number): number {
+    const at = address - this.#sp;
+    return at >= 0 && address + 8 <= this.#end ? this.#stack.getUint32(at, true) + this.#stack.getUint32(at + 4, true) * 0x1_0000_0000 : NaN;
   }
 
   #remember(tid: number, depth: number, frames: readonly FrameId[]): void {

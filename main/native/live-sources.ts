@@ -15,6 +15,8 @@ const MAP_CALL = 32 << 20;
 const MAP_TOTAL = 1 << 30;
 /** Perf maps that are followed at once; one that is dropped is read from its start when it is asked for again. */
 const MAP_LIMIT = 256;
+/** Processes whose memory is open at once. */
+const MEMORY_LIMIT = 256;
 const VDSO_LIMIT = 1 << 20;
 
 interface FollowedMap {
@@ -28,6 +30,8 @@ interface FollowedMap {
 export class LiveSources implements NativeSources {
   #files: OpenFiles;
   #perfMaps = new Map<number, FollowedMap>();
+  /** Open /proc/PID/mem by pid, -1 where it may not be read. */
+  #memories = new Map<number, number>();
   #vdso: ByteSource | null | undefined = undefined;
   /** Text from elsewhere (an elevated shell) in place of our own view of /proc/kallsyms. */
   #kallsyms: string | null;
@@ -139,10 +143,36 @@ export class LiveSources implements NativeSources {
     }
   }
 
+  memory(pid: number, address: number, length: number): Uint8Array | null {
+    let file = this.#memories.get(pid);
+    if (file === undefined) {
+      if (this.#memories.size >= MEMORY_LIMIT) this.#closeMemories();
+      file = openMemory(pid);
+      this.#memories.set(pid, file);
+    }
+    if (file < 0) return null;
+    const bytes = new Uint8Array(length);
+    try {
+      // Nothing at all: it is another program now, or none.
+      if (readSync(file, bytes, 0, length, address) === length) return bytes;
+    } catch {
+      return null;
+    }
+    closeSync(file);
+    this.#memories.delete(pid);
+    return null;
+  }
+
   close(): void {
     this.#files.closeAll();
+    this.#closeMemories();
     for (const map of this.#perfMaps.values()) if (map.fd >= 0) closeSync(map.fd);
     this.#perfMaps.clear();
+  }
+
+  #closeMemories(): void {
+    for (const file of this.#memories.values()) if (file >= 0) closeSync(file);
+    this.#memories.clear();
   }
 
   /** A file that was deleted or replaced since it was mapped is still there for the process that maps it. */
@@ -180,6 +210,15 @@ function openPerfMap(pid: number): number {
     }
   }
   return -1;
+}
+
+/** -1 where it may not be read. */
+function openMemory(pid: number): number {
+  try {
+    return openSync(`/proc/${pid}/mem`, 'r');
+  } catch {
+    return -1;
+  }
 }
 
 function readVdso(pid: number): ByteSource | null {

@@ -1,6 +1,7 @@
 // Processes and threads of a recording as perf's records tell of them, and what two decoders of one recording share.
 import { AddressSpaces } from '#core/native/address-space';
 import { Unwinder } from '#core/native/unwind';
+import { PythonCode } from '../python-code.ts';
 import type { NativeSources } from '#core/native/sources';
 import type { FrameId, LaneId, ProcessId, StackId, ThreadId } from '#core/model/ids';
 import { NO_PROCESS, NO_STACK } from '#core/model/ids';
@@ -104,7 +105,7 @@ export class PerfShared {
   constructor(profile: Profile, options: { sources: NativeSources; directory: string }) {
     this.profile = profile;
     this.spaces = new AddressSpaces(profile, options.sources, { directory: options.directory });
-    this.unwinder = new Unwinder(this.spaces);
+    this.unwinder = new Unwinder(this.spaces, new PythonCode(profile, options.sources, options.directory));
   }
 
   /** The lane of these facts, made if new. */

@@ -1,0 +1,341 @@
+// Which Python function an evaluation frame runs, told from the copied stack itself: exact at the moment of the sample.
+//
+// CPython's evaluation loop (Python/ceval.c, from 3.11 on) keeps the next instruction's address in a register that calls
+// preserve, and since 3.11 instructions lie inside their PyCodeObject (Include/cpython/code.h, co_code_adaptive at its end).
+// So the registers that unwinding finds for an evaluation frame name the code object that runs there; names are read once from
+// the process's memory. Which register it is depends on the compiler: it is learned by trying all of them.
+//
+// Calls from Python to Python do not call C since 3.11: of the functions that one evaluation frame runs, the innermost is seen.
+import { BP, BX, SP } from '#core/native/cfi';
+import type { FrameId, FunctionId } from '#core/model/ids';
+import type { Profile } from '#core/model/profile';
+import { FUNCTION_OWN, FUNCTION_UNNAMED } from '#core/model/tables';
+import type { Space } from '#core/native/address-space';
+import type { NativeSources } from '#core/native/sources';
+import type { FrameWatch } from '#core/native/unwind';
+import { pythonFile } from './py-spy/python-files.ts';
+
+const REGISTERS = [BX, BP, 12, 13, 14, 15] as const;
+/** Words of an evaluation frame's own part of the stack that are tried too: some compilers keep the address there at times. */
+const SLOTS = 12;
+const PLACES = REGISTERS.length + SLOTS;
+/** So many frames are tried before one place is chosen, and so large a share of them it must have told. */
+const TRIED = 24;
+const TELLS = 0.85;
+
+/** Bytes before an address that are looked through for the start of its code object: most are small, none is larger. */
+const NEAR = 4096;
+const FAR = 65_536;
+/** Pages without code are not looked at again until so many others were. */
+const MOST_MISSES = 4096;
+/** A process in which so many addresses belonged to no code object has none of this kind: an older Python. */
+const HOPELESS = 400;
+const MOST_CODES = 100_000;
+const MOST_NAME = 4096;
+/** Code objects have their type's name, and instructions of 2 bytes in them. */
+const TYPE_NAME = 0x65646f63;
+
+/** Where CPython has a type's fields (Include/cpython/object.h). */
+const TYPE_BASICSIZE = 32;
+const TYPE_ITEMSIZE = 40;
+
+interface Code {
+  readonly start: number;
+  readonly end: number;
+  readonly instructions: number;
+  /** -1 where its names could not be read. */
+  readonly fn: FunctionId | -1;
+  readonly firstLine: number;
+  readonly lines: Uint8Array;
+  /** Frames by line. */
+  readonly frames: Map<number, FrameId>;
+}
+
+/** What is known of one process's code. */
+interface Codes {
+  /** Sorted by start. */
+  readonly all: Code[];
+  /** Address of the type of code objects; 0 until it was found. */
+  type: number;
+  /** Size of a code object before its instructions. */
+  header: number;
+  /** Addresses that are no type of code objects. */
+  readonly others: Set<number>;
+  readonly misses: Set<number>;
+  failed: number;
+}
+
+/** Which place tells, by evaluation function. */
+interface Learned {
+  tries: number;
+  readonly hits: Uint32Array;
+  /** -1 while it is learned, -2 where none tells. */
+  place: number;
+}
+
+export class PythonCode implements FrameWatch {
+  readonly #profile: Profile;
+  readonly #sources: NativeSources;
+  readonly #directory: string;
+  readonly #codes = new WeakMap<Space, Codes>();
+  /** By function row: of evaluation frames that called something, and of those that ran themselves. */
+  readonly #calling = new Map<number, Learned>();
+  readonly #running = new Map<number, Learned>();
+  /** By function row: 1 evaluates, 2 does not. */
+  #kinds = new Uint8Array(1024);
+
+  constructor(profile: Profile, sources: NativeSources, directory: string) {
+    this.#profile = profile;
+    this.#sources = sources;
+    this.#directory = directory;
+  }
+
+  at(space: Space, frame: FrameId, leaf: boolean, registers: Float64Array, word: (address: number) => number): FrameId | -1 {
+    if (space.runtime === 'other' || this.#sources.memory === undefined) return -1;
+    const fn = this.#profile.frames.functionOf(frame);
+    if (!this.#evaluates(fn)) return -1;
+    const codes = this.#codesOf(space);
+    if (codes.failed > HOPELESS) return -1;
+    const all = leaf ? this.#running : this.#calling;
+    let learned = all.get(fn);
+    if (learned === undefined) all.set(fn, (learned = { tries: 0, hits: new Uint32Array(PLACES), place: -1 }));
+    if (learned.place === -2) return -1;
+    if (learned.place >= 0) {
+      const address = valueAt(learned.place, registers, word);
+      const code = this.#find(space.pid, codes, address, learned.place >= REGISTERS.length);
+      return code === null ? -1 : this.#frame(code, address);
+    }
+    return this.#learn(space.pid, codes, learned, registers, word);
+  }
+
+  /** Tries all places. Says something only where all that tell say the same. */
+  #learn(pid: number, codes: Codes, learned: Learned, registers: Float64Array, word: (address: number) => number): FrameId | -1 {
+    learned.tries++;
+    let told: Code | null = null;
+    let place = -1;
+    let agree = true;
+    for (let i = 0; i < PLACES; i++) {
+      const code = this.#find(pid, codes, valueAt(i, registers, word), i >= REGISTERS.length);
+      if (code === null) continue;
+      learned.hits[i]++;
+      agree &&= told === null || told === code;
+      if (told === null) place = i;
+      told ??= code;
+    }
+    if (learned.tries >= TRIED) {
+      let best = 0;
+      for (let i = 1; i < PLACES; i++) if (learned.hits[i] > learned.hits[best]) best = i;
+      learned.place = learned.hits[best] >= learned.tries * TELLS ? best : learned.tries >= TRIED * 20 ? -2 : -1;
+    }
+    return told === null || !agree ? -1 : this.#frame(told, valueAt(place, registers, word));
+  }
+
+  #evaluates(fn: FunctionId): boolean {
+    if (fn >= this.#kinds.length) {
+      const bigger = new Uint8Array(Math.max(fn + 1, this.#kinds.length * 2));
+      bigger.set(this.#kinds);
+      this.#kinds = bigger;
+    }
+    const known = this.#kinds[fn];
+    if (known !== 0) return known === 1;
+    const { functions } = this.#profile;
+    // A name may still come, for the frame: then it is another function.
+    if ((functions.flags.get(fn) & FUNCTION_UNNAMED) !== 0) return false;
+    const evaluates = functions.kindOf(fn) === 'interpreter' && functions.nameOf(fn).startsWith('_PyEval_EvalFrame');
+    this.#kinds[fn] = evaluates ? 1 : 2;
+    return evaluates;
+  }
+
+  #codesOf(space: Space): Codes {
+    let codes = this.#codes.get(space);
+    if (codes === undefined) {
+      codes = { all: [], type: 0, header: 0, others: new Set(), misses: new Set(), failed: 0 };
+      this.#codes.set(space, codes);
+    }
+    return codes;
+  }
+
+  /** The code object that an address of an instruction belongs to; `exact`: the address must be that of the first one. */
+  #find(pid: number, codes: Codes, address: number, exact: boolean): Code | null {
+    if (!(address > 0xffff && address < 0x8000_0000_0000) || address % 2 !== 0) return null;
+    const known = this.#known(codes, address);
+    const code = known ?? this.#read(pid, codes, address);
+    if (code === null || code.fn === -1) return null;
+    return exact && address !== code.instructions ? null : code;
+  }
+
+  #known(codes: Codes, address: number): Code | null {
+    const { all } = codes;
+    let low = 0;
+    let high = all.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (all[middle].start <= address) low = middle + 1;
+      else high = middle;
+    }
+    const code = low === 0 ? null : all[low - 1];
+    return code !== null && address >= code.instructions && address < code.end ? code : null;
+  }
+
+  #read(pid: number, codes: Codes, address: number): Code | null {
+    const miss = Math.floor(address / 256);
+    if (codes.misses.has(miss)) return null;
+    const code = this.#look(pid, codes, address);
+    if (code === null) {
+      if (codes.misses.size >= MOST_MISSES) codes.misses.clear();
+      codes.misses.add(miss);
+      if (codes.type === 0) codes.failed++;
+      return null;
+    }
+    if (codes.all.length >= MOST_CODES) codes.all.length = 0;
+    const at = codes.all.findIndex((one) => one.start > code.start);
+    if (at < 0) codes.all.push(code);
+    else codes.all.splice(at, 0, code);
+    return code;
+  }
+
+  /** Looks backwards for the start of the code object: the first word of its type is its second one. */
+  #look(pid: number, codes: Codes, address: number): Code | null {
+    const top = address - (address % 8);
+    for (let size = NEAR; size <= FAR; size *= 16) {
+      const bytes = this.#memory(pid, top - size, size) ?? (size === NEAR ? this.#memory(pid, top - (top % 4096), top % 4096) : null);
+      if (bytes === null) return null;
+      const from = top - bytes.length;
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      for (let at = bytes.length - 8; at >= 8; at -= 8) {
+        const value = u64(view, at);
+        if (codes.type === 0 ? !this.#isCodeType(pid, codes, value) : value !== codes.type) continue;
+        const start = from + at - 8;
+        const length = at + 16 <= bytes.length ? u64(view, at + 8) : NaN;
+        const instructions = start + codes.header;
+        const end = instructions + length * 2;
+        return address >= instructions && address < end && length < 1e6 ? this.#codeAt(pid, codes, start, instructions, end) : null;
+      }
+      if (codes.type === 0 || bytes.length < size) return null;
+    }
+    return null;
+  }
+
+  #isCodeType(pid: number, codes: Codes, value: number): boolean {
+    if (!(value > 0xffff && value < 0x8000_0000_0000) || value % 8 !== 0 || codes.others.has(value)) return false;
+    const bytes = this.#memory(pid, value, 48);
+    if (bytes !== null) {
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      const header = u64(view, TYPE_BASICSIZE);
+      if (header >= 120 && header <= 512 && u64(view, TYPE_ITEMSIZE) === 2) {
+        const name = this.#memory(pid, u64(view, 24), 5);
+        if (name !== null && name[4] === 0 && new DataView(name.buffer, name.byteOffset).getUint32(0, true) === TYPE_NAME) {
+          codes.type = value;
+          codes.header = header;
+          codes.others.clear();
+          return true;
+        }
+      }
+    }
+    if (codes.others.size < 100_000) codes.others.add(value);
+    return false;
+  }
+
+  /** Reads names and lines: of the pointers to strings in a code object the file's is the first, the function's the second. */
+  #codeAt(pid: number, codes: Codes, start: number, instructions: number, end: number): Code {
+    const none: Code = { start, end, instructions, fn: -1, firstLine: 0, lines: new Uint8Array(0), frames: new Map() };
+    const bytes = this.#memory(pid, start, codes.header);
+    if (bytes === null) return none;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    // 3.11 has 4 bytes of counters before its numbers that later versions do not have.
+    const eleven = codes.header === 184;
+    const file = this.#string(pid, u64(view, 112), eleven);
+    const name = this.#string(pid, u64(view, 120), eleven);
+    if (file === null || name === null || name === '') return none;
+    const { library, own } = pythonFile(file, this.#directory);
+    const fn = this.#profile.functions.intern({ name, file, library, kind: 'python', flags: own ? FUNCTION_OWN : 0 });
+    const table = u64(view, 136);
+    const size = this.#memory(pid, table + 16, 8);
+    const length = size === null ? 0 : u64(new DataView(size.buffer, size.byteOffset), 0);
+    const lines = length > 0 && length < 1e6 ? this.#memory(pid, table + 32, length) : null;
+    return { start, end, instructions, fn, firstLine: view.getUint32(eleven ? 72 : 68, true), lines: lines ?? new Uint8Array(0), frames: new Map() };
+  }
+
+  /** A str object (Include/cpython/unicodeobject.h), compact as all names are. */
+  #string(pid: number, address: number, eleven: boolean): string | null {
+    const bytes = this.#memory(pid, address, 40);
+    if (bytes === null) return null;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const length = u64(view, 16);
+    const state = view.getUint32(32, true);
+    const kind = (state >>> 2) & 7;
+    const ascii = ((state >>> 6) & 1) === 1;
+    if (!(length <= MOST_NAME) || (kind !== 1 && kind !== 2 && kind !== 4) || ((state >>> 5) & 1) === 0) return null;
+    if (length === 0) return '';
+    const text = this.#memory(pid, address + (eleven ? 48 : 40) + (ascii ? 0 : eleven ? 24 : 16), length * kind);
+    if (text === null) return null;
+    const letters: string[] = [];
+    const of = new DataView(text.buffer, text.byteOffset, text.byteLength);
+    for (let i = 0; i < length; i++) {
+      const letter = kind === 1 ? text[i] : kind === 2 ? of.getUint16(i * 2, true) : of.getUint32(i * 4, true);
+      letters.push(letter <= 0x10ffff ? String.fromCodePoint(letter) : '\ufffd');
+    }
+    return letters.join('');
+  }
+
+  #frame(code: Code, address: number): FrameId {
+    // The address is that of what comes next.
+    const line = lineAt(code.lines, code.firstLine, Math.max(0, address - code.instructions - 2));
+    let frame = code.frames.get(line);
+    if (frame === undefined) code.frames.set(line, (frame = this.#profile.frames.source(code.fn as FunctionId, line)));
+    return frame;
+  }
+
+  #memory(pid: number, address: number, length: number): Uint8Array | null {
+    return length > 0 && address > 0 && Number.isSafeInteger(address) ? (this.#sources.memory?.(pid, address, length) ?? null) : null;
+  }
+}
+
+/** What a place of a frame holds: a register, then words of the stack from its stack pointer on. */
+function valueAt(place: number, registers: Float64Array, word: (address: number) => number): number {
+  return place < REGISTERS.length ? registers[REGISTERS[place]] : word(registers[SP] + (place - REGISTERS.length) * 8);
+}
+
+function u64(view: DataView, at: number): number {
+  return view.getUint32(at, true) + view.getUint32(at + 4, true) * 0x1_0000_0000;
+}
+
+/**
+ * The line of the instruction at an offset in bytes, 0 where it has none. The table is that of Objects/locations.md (3.11 and
+ * later): entries of a first byte with kind and length, then numbers of 6 bits a byte.
+ */
+export function lineAt(table: Uint8Array, firstLine: number, offset: number): number {
+  let line = firstLine;
+  let at = 0;
+  let end = 0;
+  const number = (): number => {
+    let value = 0;
+    for (let shift = 0; at < table.length && shift < 30; shift += 6) {
+      const byte = table[at++];
+      value |= (byte & 63) << shift;
+      if ((byte & 64) === 0) break;
+    }
+    return value;
+  };
+  while (at < table.length) {
+    const first = table[at++];
+    const kind = (first >>> 3) & 15;
+    end += ((first & 7) + 1) * 2;
+    let shown = true;
+    if (kind === 15) shown = false;
+    else if (kind >= 10 && kind <= 12) {
+      line += kind - 10;
+      at += 2;
+    } else if (kind >= 13) {
+      const value = number();
+      line += (value & 1) === 1 ? -(value >>> 1) : value >>> 1;
+      if (kind === 14) {
+        number();
+        number();
+        number();
+      }
+    } else at += 1;
+    if (offset < end) return shown ? Math.max(0, line) : 0;
+  }
+  return firstLine;
+}
