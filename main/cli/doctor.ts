@@ -1,7 +1,8 @@
 import { release } from 'node:os';
-import { UserError, messageOf } from '#core/errors';
+import { UserError } from '#core/errors';
 import type { Check, Target } from '#core/protocol/api';
 import { startOf } from '../processes/identity.ts';
+import { checksOf } from '../profilers/checks.ts';
 import { PROFILERS } from '../profilers/index.ts';
 import type { Arguments } from './arguments.ts';
 import { isSet, numberOf } from './arguments.ts';
@@ -21,13 +22,7 @@ export async function doctor(args: Arguments, io: CliIo): Promise<number> {
     if (start === null) throw new UserError('no-process', `there is no process ${pid}`, { command: 'flamebench ps' });
     target = { kind: 'attach', processes: [{ pid, start }], children: false };
   }
-  const checks = (await Promise.all(PROFILERS.map(async (profiler): Promise<readonly Check[]> => {
-    try {
-      return await profiler.check(target);
-    } catch (error) {
-      return [{ profiler: profiler.id, lane: profiler.lanes[0], state: 'no', version: '', text: messageOf(error), command: '' }];
-    }
-  }))).flat();
+  const checks = await checksOf(PROFILERS, target);
   if (isSet(args, 'json')) {
     await printJson(io, { kernel: release(), architecture: process.arch, pid: pid ?? null, checks });
     return 0;

@@ -12,8 +12,10 @@ export const RECORDING_JSON = 'recording.json';
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 const running = v.object({ pid: count, start: v.number(), /** A profiler is ended after a crash; a target is left alone. */ role: v.picklist(['owner', 'profiler', 'target']) });
 const stream = v.looseObject({
-  decoder: v.picklist(['perf', 'py-spy']), id: v.pipe(v.string(), v.regex(/^[\w.-]+$/)), title: v.string(), watched: v.array(v.number()),
-  directory: v.string(), source: v.string(), rateHz: v.number(), stacks: v.optional(v.picklist(['dwarf', 'fp'])), from: v.optional(v.number()), offCpu: v.optional(v.string()),
+  /** Any: a stream of a decoder that this version does not know is kept, and its tables are read. */
+  decoder: v.string(), id: v.pipe(v.string(), v.regex(/^[\w.-]+$/)), title: v.string(), watched: v.optional(v.array(v.number()), []),
+  directory: v.optional(v.string(), ''), source: v.optional(v.string(), ''), rateHz: v.optional(v.number(), 0),
+  stacks: v.optional(v.picklist(['dwarf', 'fp'])), from: v.optional(v.number()), offCpu: v.optional(v.string()),
 });
 const profilerRun = v.object({
   id: v.string(), title: v.string(), argv: v.array(v.string()), exitCode: v.nullable(v.number()), signal: v.nullable(v.number()), error: v.string(),

@@ -13,6 +13,9 @@ export type StreamFacts =
   | { readonly decoder: 'perf'; readonly id: string; readonly title: string; readonly watched: readonly number[]; readonly stacks: 'dwarf' | 'fp'; readonly directory: string; readonly source: string; readonly rateHz: number; /** How waiting time is taken; absent where it is not wanted. */ readonly offCpu?: string; /** Hand-over: rows before this monotonic ns belong to the stream before. */ readonly from?: number }
   | { readonly decoder: 'py-spy'; readonly id: string; readonly title: string; readonly watched: readonly number[]; readonly directory: string; readonly source: string; readonly rateHz: number };
 
+/** Samples a second of processes that get light detail. */
+export const LIGHT_HZ = 20;
+
 /** One window of a profiler that writes a file at a time. Monotonic ns (process.hrtime.bigint() as a number). */
 export interface WindowFacts {
   readonly start: number;
@@ -42,9 +45,12 @@ export interface Terminal {
  */
 export interface Run {
   readonly target: Target;
+  /** `lanes` are those of this profiler that are wanted and can work here; a profiler that starts later gets those that were switched on. */
   readonly options: RecordOptions;
   /** Processes to look at, launched (stopped until all profilers stand) or existing; with their children where asked. */
   readonly watched: readonly Watched[];
+  /** Processes beyond the budget: a profiler that costs little per process may look at them at LIGHT_HZ, others leave them out. */
+  readonly light: readonly Watched[];
   /** Directory of the target, for "own code". */
   readonly directory: string;
   /** A 0700 folder for FIFOs and scratch files; removed at the end. */
@@ -85,6 +91,12 @@ export interface Running {
 export interface Profiler {
   readonly id: string;
   readonly lanes: readonly LaneKind[];
+  /** Chosen for a lane only where none of these can fill it, or by name. */
+  readonly insteadOf?: readonly string[];
+  /** Its memory lane is every allocation: chosen only where `options.memory` is `full`, or by name. */
+  readonly full?: boolean;
+  /** What it would risk on this target, as a sentence; '' for nothing. Where there is a risk it starts only when `options.risks` names it. */
+  risk?(target: Target): string;
   /** Part of the environment that a launched command needs for it, and words before its argv; absent: nothing. Asked before the launch. */
   launch?(options: RecordOptions, scratch: string): Promise<{ readonly environment: Readonly<Record<string, string>>; readonly before: readonly string[] }>;
   /** What it can do on this target, before anything starts. Never throws: what fails is a check of state `no`. */

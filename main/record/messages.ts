@@ -21,7 +21,7 @@ export interface Summary {
   readonly samples: number;
   readonly rows: number;
   readonly durationNs: number;
-  readonly lanes: readonly { readonly kind: LaneKind; readonly name: string; readonly samples: number }[];
+  readonly lanes: readonly { readonly kind: LaneKind; readonly name: string; readonly samples: number; readonly rows: number }[];
   readonly info: ProfileInfo;
   readonly skipped: readonly (readonly [string, number])[];
 }

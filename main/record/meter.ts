@@ -103,16 +103,3 @@ export class ProfilerMeter {
     return this.#percent;
   }
 }
-
-/** What one sample costs its target, in ns of its CPU time: measured with events switched on and off every half second. */
-const SAMPLE_COST_NS = { dwarf: 27_000, fp: 14_000 } as const;
-/** A py-spy sample without stopping the target: 1 % of it at 100 Hz. */
-const PY_SPY_SAMPLE_NS = 100_000;
-
-/** Estimated share of the target's CPU time that sampling took, in percent. */
-export function targetCost(samples: readonly { readonly profiler: string; readonly samples: number }[], stacks: 'fp' | 'dwarf', cpuNs: number): number | null {
-  if (!(cpuNs > 1e8)) return null;
-  let cost = 0;
-  for (const lane of samples) cost += lane.samples * (lane.profiler === 'py-spy' ? PY_SPY_SAMPLE_NS : SAMPLE_COST_NS[stacks]);
-  return (cost / cpuNs) * 100;
-}

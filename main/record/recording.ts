@@ -9,13 +9,13 @@ import type { LaneStatus, Notice, Phase, ProfileStatus } from '#core/protocol/ap
 import type { RecordingFile } from '../library/recording-file.ts';
 import { writeRecordingFile } from '../library/recording-file.ts';
 import { startOf } from '../processes/identity.ts';
-import type { Profiler, Running } from '../profilers/profiler.ts';
 import { DecoderHost } from './decoder-host.ts';
 import { firstFile, infoOf } from './first-file.ts';
-import { commitOf, diskSpace, machineFacts, megabytes } from './machine.ts';
-import { maskText } from './mask.ts';
+import { Lives } from './lives.ts';
+import { commitOf, diskSpace, megabytes } from './machine.ts';
 import type { DecoderCalls, DecoderEvent, ExportAsk, Mix, Summary } from './messages.ts';
-import { OwnMeter, ProfilerMeter, TargetMeter, targetCost } from './meter.ts';
+import { Meters } from './meters.ts';
+import { Notices } from './notices.ts';
 import type { Parts, RecordingEnd, RecordingEvent } from './request.ts';
 import { reopen, watchThread } from './reopen.ts';
 import { MOST_RAW, dropOldest } from './retention.ts';
@@ -31,8 +31,6 @@ const STAND_MS = 120_000;
 const AFTER_TARGET_MS = 300;
 /** Bytes behind that are said: a fraction of a second of a busy stream. */
 const NOTEWORTHY = 16_000_000;
-/** How long a profiler's stop may take before its processes are killed. */
-const STOP_MS = 8000;
 
 export class Recording {
   readonly id: string;
@@ -45,23 +43,16 @@ export class Recording {
   #decoder: DecoderHost;
   readonly #streams: Streams;
   readonly #run: ProfilerRun;
-  readonly #target: TargetMeter;
-  readonly #own = new OwnMeter();
-  readonly #profilers = new ProfilerMeter();
-  readonly #notices = new Map<string, Notice>();
+  readonly #meters: Meters;
+  readonly #notices: Notices;
+  readonly #lives: Lives;
   readonly #listeners = new Set<(event: RecordingEvent) => void>();
-  readonly #running = new Map<string, Running>();
   readonly #timers: NodeJS.Timeout[] = [];
   #phase: Phase = 'starting';
   #summary: Summary | null = null;
   #lost = 0;
   #behind = 0;
-  #ownCpu: number | null = null;
-  #profilerCpu: number | null = null;
-  #targetCpuNs = 0;
   #pausedAt = 0;
-  /** Profilers that still attach. */
-  #attaching = 0;
   #durationSet = false;
   /** Monotonic ns of the stop or the target's end: what comes after it is our own work. */
   #endedAt = 0;
@@ -71,7 +62,8 @@ export class Recording {
   #finishDone: (end: RecordingEnd) => void = () => undefined;
   #finishSealed: () => void = () => undefined;
   #saveTimer: NodeJS.Timeout | null = null;
-  #tracks: { cpu: number; rss: number } | null = null;
+  /** Lanes as they were when the stop began: what they did, once nothing runs any more. */
+  #lastLanes: LaneStatus[] | null = null;
 
   /** Made by startRecording. */
   constructor(parts: Parts) {
@@ -80,15 +72,14 @@ export class Recording {
     this.folder = parts.folder;
     this.done = new Promise((resolve) => { this.#finishDone = resolve; });
     this.sealed = new Promise((resolve) => { this.#finishSealed = resolve; });
-    for (const notice of parts.notices) this.#notices.set(notice.id, notice);
+    this.#notices = new Notices(parts.notices, () => this.#emit('status'));
     this.#file = firstFile({ ...parts, target: parts.request.target, options: parts.request.options });
     this.#file.running = [{ pid: process.pid, start: startOf(process.pid) ?? 0, role: 'owner' }];
     writeRecordingFile(this.folder, this.#file);
     this.#decoder = new DecoderHost({ kind: 'live', zeroAt: parts.zeroAt, folder: this.folder, info: infoOf(this.#file) }, (event) => this.#hear(event));
     this.#streams = new Streams({ decoder: this.#decoder, folder: this.folder, scratch: join(this.folder, 'scratch'), onDiskFailed: (message) => this.#diskFailed(message) });
-    this.#target = new TargetMeter(parts.watched, parts.request.target.kind === 'launch' || parts.request.target.children);
     this.#run = new ProfilerRun({
-      target: parts.request.target, options: parts.request.options, watched: parts.watched, directory: parts.facts.directory, folder: this.folder,
+      target: parts.request.target, options: parts.request.options, watched: parts.watched, light: parts.light, directory: parts.facts.directory, folder: this.folder,
       startedAt: parts.startedAt, terminal: parts.launched?.terminal ?? null, streams: this.#streams, decoder: this.#decoder,
       notice: (notice) => this.notice(notice), unnotice: (id) => this.unnotice(id),
       changed: () => {
@@ -96,6 +87,19 @@ export class Recording {
         // At once: a crash in the next moment must find whom to end.
         this.#save();
       },
+    });
+    this.#lives = new Lives({
+      choice: parts.choice, target: parts.request.target, options: parts.request.options, run: this.#run, file: this.#file, notices: this.#notices, prepared: parts.prepared,
+      stands: () => this.#stands(), failed: (message) => { this.#error ||= message; }, ended: () => this.#profilerEnded(),
+      changed: () => {
+        this.#saveSoon();
+        this.#emit('status');
+      },
+    });
+    const { options, target } = parts.request;
+    this.#meters = new Meters({
+      decoder: () => this.#decoder, watched: [...parts.watched, ...parts.light], children: target.kind === 'launch' || target.children, rate: options.rate, mostCost: options.mostCost,
+      setRate: (hz) => this.#lives.setRate(hz), notice: (id, level, text) => this.notice({ id, level, text, command: '' }),
     });
   }
 
@@ -122,20 +126,16 @@ export class Recording {
 
   status(): ProfileStatus {
     const { facts, zeroAt } = this.#parts;
-    const stacks = this.#streams.facts.some((stream) => stream.decoder === 'perf' && stream.stacks === 'fp') ? 'fp' : 'dwarf';
     return {
       phase: this.#phase,
       elapsed: this.live ? (this.#endedAt || Number(process.hrtime.bigint())) - zeroAt : this.#file.durationNs,
       samples: this.#summary?.samples ?? 0,
       lost: this.#lost,
-      ownCpu: this.#ownCpu,
-      profilerCpu: this.#profilerCpu,
-      targetCost: this.#summary === null ? null : targetCost(this.#summary.lanes.map((lane) => ({ profiler: lane.name, samples: lane.samples })), stacks, this.#targetCpuNs),
+      ...this.#meters.status,
       paused: this.#pausedAt > 0,
       progress: this.#phase === 'stopping' && this.#behind > 0 ? { done: 0, total: this.#behind, what: 'Decoding what waits on disk' } : null,
-      notices: [...this.#notices.values()],
-      lanes: this.#lanes(),
-      rate: this.#parts.request.options.rate,
+      notices: this.#notices.all,
+      lanes: this.#lastLanes ?? this.#lives.lanes(this.#phase === 'recording'),
       target: { name: facts.name, pid: facts.pid, runtime: facts.runtime, text: facts.text },
     };
   }
@@ -154,12 +154,11 @@ export class Recording {
   }
 
   notice(notice: Notice): void {
-    this.#notices.set(notice.id, { ...notice, text: maskText(notice.text) });
-    this.#emit('status');
+    this.#notices.add(notice);
   }
 
   unnotice(id: string): void {
-    if (this.#notices.delete(id)) this.#emit('status');
+    this.#notices.remove(id);
   }
 
   /** Pauses or resumes the profilers; the target runs on either way. */
@@ -167,26 +166,19 @@ export class Recording {
     if (this.#phase !== 'recording' || paused === this.#pausedAt > 0) return;
     if (paused) {
       this.#pausedAt = this.#run.now();
-      await Promise.all([...this.#running.values()].map((running) => running.pause()));
+      await this.#lives.pause();
     } else {
       this.#run.mark({ kind: 'pause', start: ns(this.#pausedAt), end: ns(this.#run.now()), text: 'paused' });
       this.#pausedAt = 0;
-      await Promise.all([...this.#running.values()].map((running) => running.resume()));
+      await this.#lives.resume();
     }
     this.#emit('status');
   }
 
-  /** Switches a lane on or off, where the profilers that fill it can. */
+  /** Switches a lane on or off while it records. Throws UserError where that cannot be. */
   async setLane(lane: LaneKind, on: boolean): Promise<void> {
-    for (const running of this.#running.values()) await running.setLane?.(lane, on);
-    this.#emit('status');
-  }
-
-  #lanes(): LaneStatus[] {
-    return this.#parts.request.options.lanes.map((kind) => {
-      const profilers = this.#parts.profilers.filter((profiler) => profiler.lanes.includes(kind)).map((profiler) => profiler.id);
-      return { kind, state: profilers.length === 0 ? 'none' : this.#phase === 'starting' ? 'starting' : 'on', profilers, text: '', command: '', switchable: false };
-    });
+    if (this.#phase !== 'recording') throw new UserError('lane', 'lanes are switched while a recording runs');
+    await this.#lives.setLane(lane, on);
   }
 
   /** Ends the recording and keeps it. An attached target is not touched; a launched one runs on. */
@@ -223,9 +215,7 @@ export class Recording {
   async begin(): Promise<void> {
     await this.#decoder.loaded;
     void this.#decoder.died.then((reason) => this.#decoderDied(reason));
-    const cpu = await this.#decoder.call('track', { facts: { name: 'cpu', unit: 'cores', scale: machineFacts().cpus } });
-    const rss = await this.#decoder.call('track', { facts: { name: 'rss', unit: 'bytes' } });
-    this.#tracks = { cpu: cpu.track, rss: rss.track };
+    await this.#meters.begin();
     void commitOf(this.#parts.facts.directory).then((commit) => {
       if (commit === '') return;
       this.#file.commit = commit;
@@ -239,12 +229,12 @@ export class Recording {
   }
 
   async #startProfilers(): Promise<void> {
-    const { profilers, launched, request } = this.#parts;
+    const { launched, request } = this.#parts;
     let timer: NodeJS.Timeout | undefined;
     const patience = new Promise<void>((resolve) => { timer = setTimeout(resolve, STAND_MS); });
-    await Promise.race([patience, Promise.all(profilers.map((profiler) => this.#startOne(profiler)))]);
+    await Promise.race([patience, this.#lives.startAll()]);
     clearTimeout(timer);
-    if (request.strict === true && this.#running.size < profilers.length && launched !== null) {
+    if (request.strict === true && this.#lives.running < this.#lives.wanted && launched !== null) {
       launched.kill('SIGKILL');
       await this.stop();
       return;
@@ -252,7 +242,7 @@ export class Recording {
     launched?.go();
     if (this.#stopping !== null) return;
     if (launched !== null) this.#startDuration();
-    if (this.#running.size === 0 && launched === null) {
+    if (this.#lives.running === 0 && launched === null) {
       await this.stop();
       return;
     }
@@ -269,45 +259,18 @@ export class Recording {
     this.#timers.push(setTimeout(() => void this.stop(), duration * 1000));
   }
 
-  async #startOne(profiler: Profiler): Promise<void> {
-    const record = { id: profiler.id, title: profiler.id, argv: [] as string[], exitCode: null as number | null, signal: null as number | null, error: '' };
-    this.#file.profilers.push(record);
-    this.#attaching++;
-    try {
-      const running = await profiler.start(this.#run.of(record));
-      if (this.#stopping !== null) {
-        await running.stop();
-        return;
-      }
-      this.#running.set(profiler.id, running);
-      if (this.#parts.launched === null && this.#stopping === null) {
-        // Its samples are shown while another one still attaches.
-        this.#phase = 'recording';
-        this.#emit('status');
-        this.#startDuration();
-      }
-      void running.done.then(({ error }) => this.#profilerEnded(profiler.id, record, error), (error: unknown) => this.#profilerEnded(profiler.id, record, messageOf(error)));
-    } catch (error) {
-      record.error = maskText(messageOf(error));
-      this.#error ||= record.error;
-      this.notice({ id: `failed-${profiler.id}`, level: 'bad', text: record.error, command: error instanceof UserError ? error.command : '' });
-    } finally {
-      this.#attaching--;
-    }
-    this.#saveSoon();
+  /** A profiler stands. Its samples are shown while another one still attaches; a command runs only when all of them stand. */
+  #stands(): void {
+    if (this.#parts.launched !== null || this.#stopping !== null) return;
+    this.#phase = 'recording';
+    this.#emit('status');
+    this.#startDuration();
   }
 
-  #profilerEnded(id: string, record: { error: string }, error: string): void {
-    this.#running.delete(id);
-    record.error = maskText(error);
-    this.#saveSoon();
-    if (error !== '' && this.#stopping === null) {
-      this.#error ||= error;
-      this.notice({ id: `ended-${id}`, level: 'bad', text: error, command: '' });
-    }
+  #profilerEnded(): void {
     // The command runs on without profilers; its recording has nothing more to come.
-    if (this.#running.size > 0 || this.#attaching > 0 || this.#phase !== 'recording') return;
-    if (this.#parts.launched === null && !this.#target.read(this.#run.now()).alive) void this.#targetEnded();
+    if (this.#lives.running > 0 || this.#lives.attaching > 0 || this.#phase !== 'recording') return;
+    if (this.#parts.launched === null && !this.#meters.target(this.#run.now()).alive) void this.#targetEnded();
     else void this.stop();
   }
 
@@ -321,12 +284,13 @@ export class Recording {
     this.#endedAt ||= this.#run.now();
     this.notice({ id: 'target-ended', level: 'info', text: this.#file.exit === null ? 'The target has ended.' : `${this.#parts.facts.name} has ended.`, command: '' });
     const patience = new Promise((resolve) => { setTimeout(resolve, AFTER_TARGET_MS).unref(); });
-    await Promise.race([patience, Promise.all([...this.#running.values()].map((running) => running.done.catch(() => undefined)))]);
+    await Promise.race([patience, this.#lives.ends()]);
     await this.stop();
   }
 
   async #stop(): Promise<void> {
     const wasPaused = this.#pausedAt;
+    this.#lastLanes = this.#lives.lanes(false);
     this.#phase = 'stopping';
     this.#endedAt ||= this.#run.now();
     const watch = watchThread(this.#decoder);
@@ -334,7 +298,9 @@ export class Recording {
     if (wasPaused > 0) this.#run.mark({ kind: 'pause', start: ns(wasPaused), end: ns(this.#run.now()), text: 'paused' });
     this.#pausedAt = 0;
     for (const timer of this.#timers) clearTimeout(timer);
-    await Promise.all([...this.#running.entries()].map(([id, running]) => this.#stopOne(id, running)));
+    await this.#lives.stopAll();
+    // A lane that could not start is no error of a recording that has others.
+    this.#error ||= this.#lives.failure;
     await this.#run.endChildren();
     this.#parts.launched?.go();
     await this.#streams.close();
@@ -348,17 +314,6 @@ export class Recording {
     const { launched, request } = this.#parts;
     const end = launched !== null && request.terminal === 'inherit' ? await launched.done : this.#file.exit;
     this.#finishDone({ error: this.#error, exitCode: end?.code ?? null, signal: end?.signal ?? null });
-  }
-
-  async #stopOne(id: string, running: Running): Promise<void> {
-    const patience = new Promise<'late'>((resolve) => { setTimeout(() => resolve('late'), STOP_MS).unref(); });
-    try {
-      const result = await Promise.race([running.stop().then(() => 'stopped' as const), patience]);
-      if (result === 'late') this.notice({ id: `late-${id}`, level: 'warn', text: `${id} did not end within ${STOP_MS / 1000} s and was killed; its last samples may be missing.`, command: '' });
-    } catch (error) {
-      this.notice({ id: `stop-${id}`, level: 'warn', text: `${id} did not end cleanly: ${messageOf(error)}`, command: '' });
-    }
-    this.#running.delete(id);
   }
 
   async #seal(durationNs: number): Promise<void> {
@@ -399,7 +354,7 @@ export class Recording {
   }
 
   #apply(summary: Summary, mix: Mix): void {
-    this.#file.lanes = summary.lanes.map((lane) => ({ ...lane }));
+    this.#file.lanes = summary.lanes.map(({ kind, name, samples }) => ({ kind, name, samples }));
     this.#file.mix = mix.map((part) => ({ ...part }));
   }
 
@@ -451,21 +406,16 @@ export class Recording {
 
   #measure(): void {
     const now = this.#run.now();
-    const reading = this.#target.read(now);
-    this.#targetCpuNs = reading.cpuNs;
-    if (this.#tracks !== null && reading.alive) {
-      if (reading.cores !== null) this.#decoder.tell({ t: 'value', track: this.#tracks.cpu, at: now, value: reading.cores });
-      this.#decoder.tell({ t: 'value', track: this.#tracks.rss, at: now, value: reading.rss });
-    }
-    this.#profilerCpu = this.#profilers.read(this.#run.costly, now);
+    const reading = this.#meters.measure(now, this.#run.costly);
     if (!reading.alive && this.#parts.launched === null && this.#phase === 'recording') void this.#targetEnded();
   }
 
   async #watchDisk(): Promise<void> {
-    this.#ownCpu = this.#own.percent();
+    this.#meters.measureOwn();
     if (this.#summary === null || this.#phase === 'recording') {
       await this.#decoder.call('summary', null).then((summary) => { this.#summary = summary; }, () => undefined);
     }
+    if (this.#summary !== null && this.#phase === 'recording' && this.#pausedAt === 0) await this.#meters.taken(this.#run.now(), this.#summary.lanes, this.#streams.facts);
     const dropped = this.#stopping === null ? dropOldest(join(this.folder, 'streams')) : [];
     if (dropped.length > 0) this.notice({ id: 'raw', level: 'info', text: `The newest ${megabytes(MOST_RAW)} of raw bytes are kept; older ones were removed. The tables are whole.`, command: '' });
     const space = await diskSpace(this.folder).catch(() => null);
@@ -492,7 +442,7 @@ export class Recording {
   #save(): void {
     const file = this.#file;
     file.streams = this.#streams.facts.map((stream) => ({ ...stream, watched: [...stream.watched] }));
-    file.notices = [...this.#notices.values()].map((notice) => ({ ...notice }));
+    file.notices = this.#notices.all.map((notice) => ({ ...notice }));
     file.terminals = this.#run.casts.map((cast) => ({ ...cast }));
     file.raw = file.streams.some((stream) => stream.decoder === 'perf');
     if (file.state === 'running') {

@@ -3,6 +3,7 @@ import type { Notice, RecordOptions, Target } from '#core/protocol/api';
 import { startOf } from '../processes/identity.ts';
 import { withDescendants } from '../processes/tree.ts';
 import type { Profiler, Watched } from '../profilers/profiler.ts';
+import type { Choice } from './choose.ts';
 import type { Launched } from './launch.ts';
 import type { TargetFacts } from './target.ts';
 
@@ -41,7 +42,11 @@ export interface Parts {
   readonly launched: Launched | null;
   readonly facts: TargetFacts;
   readonly notices: readonly Notice[];
-  readonly profilers: readonly Profiler[];
+  readonly choice: Choice;
+  /** Profilers whose part of the environment the launched command got. */
+  readonly prepared: readonly string[];
+  /** Processes of the target that get light detail; they are not in `watched`. */
+  readonly light: readonly Watched[];
 }
 
 /** The processes of an attach as they are now, with their children where asked; those that are gone are left out. */

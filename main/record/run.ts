@@ -1,5 +1,6 @@
 // What a recording lends its profilers: terminals, streams, tracks, marks, notices.
 import { join } from 'node:path';
+import type { LaneKind } from '#core/model/lane';
 import type { MarkFacts, TrackFacts } from '#core/model/profile';
 import type { Notice, RecordOptions, Target } from '#core/protocol/api';
 import { isAlive, startOf } from '../processes/identity.ts';
@@ -21,6 +22,7 @@ export interface RunOptions {
   readonly target: Target;
   readonly options: RecordOptions;
   readonly watched: readonly Watched[];
+  readonly light: readonly Watched[];
   readonly directory: string;
   readonly folder: string;
   readonly startedAt: number;
@@ -68,15 +70,15 @@ export class ProfilerRun {
     this.#options.decoder.tell({ t: 'mark', facts });
   }
 
-  /** The run as one profiler sees it. */
-  of(record: ProfilerRecord): Run {
-    const { target, options, watched, directory, folder, streams, decoder, notice, unnotice } = this.#options;
+  /** The run as one profiler sees it, with the lanes that are asked of it. */
+  of(record: ProfilerRecord, lanes: readonly LaneKind[]): Run {
+    const { target, watched, light, directory, folder, streams, decoder, notice, unnotice } = this.#options;
     return {
-      target, options, watched, directory,
+      target, options: { ...this.#options.options, lanes }, watched, light, directory,
       scratch: join(folder, 'scratch'),
       pty: (title, argv, environment) => this.#pty(record, title, argv, environment ?? {}),
-      fifo: (facts: StreamFacts) => { record.title = facts.title; return streams.fifo(facts); },
-      windows: (facts: StreamFacts) => { record.title = facts.title; return streams.windows(facts); },
+      fifo: (facts: StreamFacts) => { record.title = facts.title; return streams.fifo(streams.named(facts)); },
+      windows: (facts: StreamFacts) => { record.title = facts.title; return streams.windows(streams.named(facts)); },
       track: (facts: TrackFacts) => {
         const track = decoder.call('track', { facts });
         return { add: (at, value) => void track.then((made) => decoder.tell({ t: 'value', track: made.track, at, value }), () => undefined) };

@@ -51,7 +51,7 @@ export async function startRecording(request: StartRequest): Promise<Recording> 
     }
     const watched = launched === null ? attached(target) : [{ pid: launched.pid, start: launched.start }];
     const facts = targetFacts(target, watched);
-    const recording = new Recording({ request, id, folder, startedAt, zeroAt, watched, launched, facts, notices: choice.notices, profilers: choice.profilers });
+    const recording = new Recording({ request, id, folder, startedAt, zeroAt, watched, launched, facts, notices: choice.notices, choice, prepared: [], light: [] });
     if (choice.none !== null) recording.notice({ id: 'no-profiler', level: 'bad', text: choice.none.message, command: choice.none.command });
     await recording.begin();
     return recording;

@@ -54,6 +54,13 @@ export class Streams {
     return [...this.#open.values()].map((stream) => stream.facts);
   }
 
+  /** The facts under an id that is free: a profiler that is started a second time names its streams as it did before. */
+  named(facts: StreamFacts): StreamFacts {
+    let { id } = facts;
+    for (let n = 2; this.#open.has(id); n++) id = `${facts.id}.${n}`;
+    return { ...facts, id };
+  }
+
   /** A FIFO that the reader has open. `done` resolves when its bytes are decoded. */
   async fifo(facts: StreamFacts): Promise<{ path: string; done: Promise<void> }> {
     this.#checkId(facts.id);

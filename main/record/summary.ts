@@ -15,7 +15,7 @@ export function summaryOf(profile: Profile): Summary {
   }
   return {
     samples, rows, durationNs: profile.info.durationNs, info: { ...profile.info }, skipped: [...profile.skipped],
-    lanes: profile.lanes.map((lane) => ({ kind: lane.kind, name: lane.name, samples: lane.samples })),
+    lanes: profile.lanes.map((lane) => ({ kind: lane.kind, name: lane.name, samples: lane.samples, rows: lane.rows })),
   };
 }
 
