@@ -2,7 +2,7 @@ import type { FunctionId } from '#core/model/ids';
 import type { Chunk, Lane } from '#core/model/lane';
 import type { Profile } from '#core/model/profile';
 import type { ChunkSums, NodeSums } from './chunk-sums.ts';
-import { byNode, sumsFrom } from './chunk-sums.ts';
+import { PARTS, boundsOfParts, byNode, rowsOfPart, sumsFrom } from './chunk-sums.ts';
 import { UNSEEN } from './nodes.ts';
 import { Share, overlap, within } from './ranges.ts';
 import type { Shape } from './shape.ts';
@@ -249,12 +249,14 @@ export class CallTree {
     let taken = false;
     this.#threads = this.#threadMask();
     for (; this.#chunk < chunks.length; this.#chunk++, this.#row = 0) {
-      const whole = this.#row === 0 && this.#threads === null ? this.#wholeChunks(this.#chunk) : 0;
-      if (whole > 0) {
-        const sums = sumsFrom(this.lane, this.#chunk, this.#chunk + whole, this.#merged);
-        this.#takeSums(sums);
-        taken = true;
-        this.#chunk += sums.chunks - 1;
+      if (this.#row === 0 && this.#threads === null && this.#isClosed(this.#chunk)) {
+        const whole = this.#wholeChunks(this.#chunk);
+        if (whole > 0) {
+          const sums = sumsFrom(this.lane, this.#chunk * PARTS, (this.#chunk + whole) * PARTS, this.#merged);
+          this.#takeSums(sums);
+          this.#chunk += sums.parts / PARTS - 1;
+          taken = true;
+        } else taken = this.#takeParts(this.#chunk) || taken;
         continue;
       }
       const chunk = chunks[this.#chunk];
@@ -305,12 +307,43 @@ export class CallTree {
     return any;
   }
 
+  /** Whether no row, and no derived stack, can come to a chunk any more. */
+  #isClosed(index: number): boolean {
+    const { chunks } = this.lane;
+    return index < chunks.length - 1 && (!this.#merged || chunks[index].mergedRows === chunks[index].rows);
+  }
+
   /** How many chunks from this one on are closed and lie in the selection whole. */
   #wholeChunks(first: number): number {
-    const chunks = this.lane.chunks;
+    const { chunks } = this.lane;
     let end = first;
-    while (end < chunks.length - 1 && (!this.#merged || chunks[end].mergedRows === chunks[end].rows) && within(this.selection.ranges, chunks[end].least, chunks[end].greatest) === 'all') end++;
+    while (this.#isClosed(end) && within(this.selection.ranges, chunks[end].least, chunks[end].greatest) === 'all') end++;
     return end - first;
+  }
+
+  /** A closed chunk that lies in the selection in part: its parts that lie in it whole as sums, rows of the others one by one. */
+  #takeParts(index: number): boolean {
+    const chunk = this.lane.chunks[index];
+    if (within(this.selection.ranges, chunk.least, chunk.greatest) === 'none') return false;
+    const bounds = boundsOfParts(chunk);
+    const inside = (part: number): 'all' | 'some' | 'none' => (bounds[part * 2] > bounds[part * 2 + 1] ? 'none' : within(this.selection.ranges, bounds[part * 2], bounds[part * 2 + 1]));
+    let taken = false;
+    for (let part = 0; part < PARTS;) {
+      const how = inside(part);
+      if (how === 'all') {
+        let end = part + 1;
+        while (end < PARTS && inside(end) === 'all') end++;
+        const sums = sumsFrom(this.lane, index * PARTS + part, index * PARTS + end, this.#merged);
+        this.#takeSums(sums);
+        part += sums.parts;
+        taken = true;
+        continue;
+      }
+      const [from, to] = rowsOfPart(chunk, part);
+      if (how === 'some') taken = this.#takeChunk(chunk, from, to) || taken;
+      part++;
+    }
+    return taken;
   }
 
   /** Sums rows from..to of a chunk; true where a row lay in the selection. */

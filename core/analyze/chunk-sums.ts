@@ -1,11 +1,18 @@
-// Rows of whole chunks summed by stack, in blocks of 1, 2, 4, 8 ... chunks: a range over millions of rows then costs a few
-// sums and the rows of the two chunks at its edges, which is what lets a range be dragged.
+// Rows summed by stack, in blocks of 1, 2, 4, 8 ... sixteenths of a chunk: a range over millions of rows then costs a few
+// sums and the rows of the two sixteenths at its edges, which is what lets a range be dragged.
 import type { Chunk, Lane } from '#core/model/lane';
+import { CHUNK_ROWS } from '#core/model/lane';
+
+/** Parts of a closed chunk that are summed apart. */
+export const PARTS = 16;
+const PART_ROWS = CHUNK_ROWS / PARTS;
+/** Level of a whole chunk: it is summed from its rows, not from its parts, which are made only where a range ends. */
+const WHOLE = Math.log2(PARTS);
 
 /** What some rows come to, by stack: a few thousand entries instead of 65,536 rows. */
 export interface ChunkSums {
-  /** Chunks that they stand for. */
-  readonly chunks: number;
+  /** Parts that they stand for. */
+  readonly parts: number;
   /** Stack rows, -1 for rows without a stack. */
   readonly stacks: Int32Array;
   readonly weights: Float64Array;
@@ -61,7 +68,7 @@ export function byNode(sums: ChunkSums, nodeOf: (stack: number) => number): Node
   return { nodes: nodes.slice(0, entries), weights: weightOf.slice(0, entries), counts: countOf.slice(0, entries), total, samples, outside };
 }
 
-/** By level, by number of the block: sums of 2^level chunks. Closed chunks change only when the lane is thinned. */
+/** By level, by number of the block: sums of 2^level parts. Closed chunks change only when the lane is thinned. */
 interface Sums {
   readonly thinnings: number;
   readonly levels: ChunkSums[][];
@@ -70,9 +77,39 @@ const own = new WeakMap<Lane, Sums>();
 /** The same by the derived stacks. */
 const derived = new WeakMap<Lane, Sums>();
 
+/** Rows of a part of a chunk: [from, to), empty behind the rows of a chunk that closed early. */
+export function rowsOfPart(chunk: Chunk, part: number): readonly [number, number] {
+  return [Math.min(chunk.rows, part * PART_ROWS), Math.min(chunk.rows, (part + 1) * PART_ROWS)];
+}
+
+const bounds = new WeakMap<Chunk, Float64Array>();
+
+/** Least time and greatest end of the rows of each part of a closed chunk, in pairs; Infinity and -Infinity where there are none. */
+export function boundsOfParts(chunk: Chunk): Float64Array {
+  let known = bounds.get(chunk);
+  if (known === undefined) {
+    known = new Float64Array(PARTS * 2);
+    for (let part = 0; part < PARTS; part++) {
+      let least = Infinity;
+      let greatest = -Infinity;
+      const [from, to] = rowsOfPart(chunk, part);
+      for (let row = from; row < to; row++) {
+        const time = chunk.timeAt(row);
+        const end = time + chunk.duration.get(row);
+        if (time < least) least = time;
+        if (end > greatest) greatest = end;
+      }
+      known[part * 2] = least;
+      known[part * 2 + 1] = greatest;
+    }
+    bounds.set(chunk, known);
+  }
+  return known;
+}
+
 /**
- * Sums of the largest block that begins at chunk `first` and ends before `end`; `end` is at most the number of closed chunks,
- * with `merged` of those whose rows all have a derived stack.
+ * Sums of the largest block that begins at part `first` (chunk * PARTS + part) and ends before `end`; it lies in closed chunks,
+ * with `merged` in those whose rows all have a derived stack.
  */
 export function sumsFrom(lane: Lane, first: number, end: number, merged: boolean): ChunkSums {
   let level = 0;
@@ -85,28 +122,29 @@ export function sumsFrom(lane: Lane, first: number, end: number, merged: boolean
 
 function block(lane: Lane, sums: Sums, level: number, index: number, merged: boolean): ChunkSums {
   const blocks = (sums.levels[level] ??= []);
-  return (blocks[index] ??= level === 0 ? summed(lane.chunks[index], merged)
+  return (blocks[index] ??= level === 0 ? summed(lane.chunks[Math.floor(index / PARTS)], rowsOfPart(lane.chunks[Math.floor(index / PARTS)], index % PARTS), merged)
+    : level === WHOLE ? { ...summed(lane.chunks[index], [0, lane.chunks[index].rows], merged), parts: PARTS }
     : both(block(lane, sums, level - 1, index * 2, merged), block(lane, sums, level - 1, index * 2 + 1, merged)));
 }
 
 // By stack + 1: its entry + 1 in the sums that are being made. Cleared after each by its own stacks.
 let entryOf = new Int32Array(1024);
 
-function summed(chunk: Chunk, merged: boolean): ChunkSums {
-  const { rows, weight, count } = chunk;
+function summed(chunk: Chunk, [from, to]: readonly [number, number], merged: boolean): ChunkSums {
+  const { weight, count } = chunk;
   const stack = merged ? chunk.merged ?? chunk.stack : chunk.stack;
-  return gather(1, rows, (row) => stack[row], (row) => weight.get(row), (row) => count.get(row));
+  return gather(1, to - from, (i) => stack[from + i], (i) => weight.get(from + i), (i) => count.get(from + i));
 }
 
 function both(a: ChunkSums, b: ChunkSums): ChunkSums {
   const half = a.stacks.length;
   return gather(
-    a.chunks + b.chunks, half + b.stacks.length,
+    a.parts + b.parts, half + b.stacks.length,
     (i) => (i < half ? a.stacks[i] : b.stacks[i - half]), (i) => (i < half ? a.weights[i] : b.weights[i - half]), (i) => (i < half ? a.counts[i] : b.counts[i - half]),
   );
 }
 
-function gather(chunks: number, length: number, stackOf: (i: number) => number, weightOf: (i: number) => number, countOf: (i: number) => number): ChunkSums {
+function gather(parts: number, length: number, stackOf: (i: number) => number, weightOf: (i: number) => number, countOf: (i: number) => number): ChunkSums {
   const stacks = new Int32Array(length);
   const weights = new Float64Array(length);
   const counts = new Float64Array(length);
@@ -128,5 +166,5 @@ function gather(chunks: number, length: number, stackOf: (i: number) => number, 
     counts[entry] += countOf(i);
   }
   for (let entry = 0; entry < entries; entry++) entryOf[stacks[entry] + 1] = 0;
-  return { chunks, stacks: stacks.slice(0, entries), weights: weights.slice(0, entries), counts: counts.slice(0, entries) };
+  return { parts, stacks: stacks.slice(0, entries), weights: weights.slice(0, entries), counts: counts.slice(0, entries) };
 }
