@@ -99,6 +99,8 @@ export interface LaneStatus {
   readonly command: string;
   /** Whether `recordLane` can switch it now. */
   readonly switchable: boolean;
+  /** Whether the recording was started for it: it has a pane then, also where it cannot run. Absent: it was. */
+  readonly asked?: boolean;
 }
 
 export type Phase = 'opening' | 'starting' | 'recording' | 'stopping' | 'done' | 'failed';

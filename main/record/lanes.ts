@@ -40,7 +40,7 @@ function laneStatus(kind: LaneKind, facts: LaneFacts): LaneStatus {
   const filling = facts.lives.filter((life) => life.lanes.has(kind));
   const running = filling.filter((life) => life.state === 'running');
   const profilers = [...new Set((running.length > 0 ? running : filling).map((life) => life.profiler.id))];
-  const base = { kind, profilers, text: '', command: '', switchable: live && facts.canSwitch(kind) };
+  const base = { kind, profilers, text: '', command: '', switchable: live && facts.canSwitch(kind), asked: facts.asked.includes(kind) };
   if (off.has(kind)) return { ...base, state: 'off', text: 'Switched off.' };
   if (running.length > 0) {
     // What a source cannot see is said while it records, unless another source of the lane sees it.
