@@ -1,8 +1,8 @@
 import type { FunctionId } from '#core/model/ids';
 import type { Chunk, Lane } from '#core/model/lane';
 import type { Profile } from '#core/model/profile';
-import type { ChunkSums, NodeSums } from './chunk-sums.ts';
-import { PARTS, boundsOfParts, byNode, rowsOfPart, sumsFrom } from './chunk-sums.ts';
+import type { NodeSums } from './chunk-sums.ts';
+import { PARTS, boundsOfParts, rowsOfPart } from './chunk-sums.ts';
 import { UNSEEN } from './nodes.ts';
 import { Share, overlap, within } from './ranges.ts';
 import type { Shape } from './shape.ts';
@@ -252,9 +252,9 @@ export class CallTree {
       if (this.#row === 0 && this.#threads === null && this.#isClosed(this.#chunk)) {
         const whole = this.#wholeChunks(this.#chunk);
         if (whole > 0) {
-          const sums = sumsFrom(this.lane, this.#chunk * PARTS, (this.#chunk + whole) * PARTS, this.#merged);
+          const sums = this.#shape.blocks(this.#merged).from(this.#chunk, this.#chunk + whole);
           this.#takeSums(sums);
-          this.#chunk += sums.parts / PARTS - 1;
+          this.#chunk += sums.chunks - 1;
           taken = true;
         } else taken = this.#takeParts(this.#chunk) || taken;
         continue;
@@ -321,27 +321,16 @@ export class CallTree {
     return end - first;
   }
 
-  /** A closed chunk that lies in the selection in part: its parts that lie in it whole as sums, rows of the others one by one. */
+  /** A closed chunk that lies in the selection in part: only parts with rows in it are looked at. */
   #takeParts(index: number): boolean {
     const chunk = this.lane.chunks[index];
     if (within(this.selection.ranges, chunk.least, chunk.greatest) === 'none') return false;
     const bounds = boundsOfParts(chunk);
-    const inside = (part: number): 'all' | 'some' | 'none' => (bounds[part * 2] > bounds[part * 2 + 1] ? 'none' : within(this.selection.ranges, bounds[part * 2], bounds[part * 2 + 1]));
     let taken = false;
-    for (let part = 0; part < PARTS;) {
-      const how = inside(part);
-      if (how === 'all') {
-        let end = part + 1;
-        while (end < PARTS && inside(end) === 'all') end++;
-        const sums = sumsFrom(this.lane, index * PARTS + part, index * PARTS + end, this.#merged);
-        this.#takeSums(sums);
-        part += sums.parts;
-        taken = true;
-        continue;
-      }
-      const [from, to] = rowsOfPart(chunk, part);
-      if (how === 'some') taken = this.#takeChunk(chunk, from, to) || taken;
-      part++;
+    for (let part = 0; part < PARTS; part++) {
+      const [least, greatest] = [bounds[part * 2], bounds[part * 2 + 1]];
+      if (least > greatest || within(this.selection.ranges, least, greatest) === 'none') continue;
+      taken = this.#takeChunk(chunk, ...rowsOfPart(chunk, part)) || taken;
     }
     return taken;
   }
@@ -412,8 +401,7 @@ export class CallTree {
     return taken;
   }
 
-  #takeSums(sums: ChunkSums): void {
-    const { nodes, weights, counts, total, samples, outside } = this.#nodeSums(sums);
+  #takeSums({ nodes, weights, counts, total, samples, outside }: NodeSums): void {
     this.#room(this.#shape.nodes.length);
     const self = this.#self;
     const selfSamples = this.#selfSamples;
@@ -424,19 +412,6 @@ export class CallTree {
     this.#total += total;
     this.#samples += samples;
     this.#outside += outside;
-  }
-
-  #nodeSums(sums: ChunkSums): NodeSums {
-    const shape = this.#shape;
-    let known = shape.sums.get(sums);
-    if (known === undefined) {
-      known = byNode(sums, (stack) => {
-        const node = shape.toNode()[stack];
-        return node === UNSEEN ? shape.place(stack) : node;
-      });
-      shape.sums.set(sums, known);
-    }
-    return known;
   }
 
   // By thread row: 1 where the selection takes it; null where it takes all.

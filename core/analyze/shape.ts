@@ -4,7 +4,7 @@ import { assertNever } from '#core/errors';
 import type { FrameId, FunctionId } from '#core/model/ids';
 import type { Lane } from '#core/model/lane';
 import type { Profile } from '#core/model/profile';
-import type { ChunkSums, NodeSums } from './chunk-sums.ts';
+import { NodeBlocks } from './chunk-sums.ts';
 import { GONE, Mapping, NodeTable, ROOT, UNSEEN, grown } from './nodes.ts';
 import type { FunctionRef, Transform } from './view.ts';
 
@@ -33,7 +33,7 @@ export function shapeFor(profile: Profile, lane: Lane, transforms: readonly Tran
   const key = JSON.stringify([inverted, transforms]);
   let shape = known.shapes.get(key);
   if (shape === undefined) {
-    shape = new Shape(profile, known.base, transforms, inverted);
+    shape = new Shape(profile, lane, known.base, transforms, inverted);
     if (known.shapes.size >= KEPT) known.shapes.delete(known.shapes.keys().next().value ?? '');
   } else {
     known.shapes.delete(key);
@@ -106,18 +106,20 @@ export class Shape {
   /** Different for every shape that was ever made. */
   readonly id = ++lastId;
   readonly nodes: NodeTable;
-  /** Sums of whole chunks by node, by their sums by stack. */
-  readonly sums = new WeakMap<ChunkSums, NodeSums>();
   /** Columns by node that trees gave back. */
   readonly spare: Float64Array<ArrayBuffer>[] = [];
   readonly #profile: Profile;
   readonly #steps: ((node: number) => number)[] = [];
   readonly #base: BaseShape;
+  readonly #lane: Lane;
+  /** Sums of the lane's whole chunks, by its own stacks and by the derived ones. */
+  #blocks: { own: NodeBlocks | null; merged: NodeBlocks | null } = { own: null, merged: null };
   #toNode = new Int32Array(0);
 
-  constructor(profile: Profile, base: BaseShape, transforms: readonly Transform[], inverted: boolean) {
+  constructor(profile: Profile, lane: Lane, base: BaseShape, transforms: readonly Transform[], inverted: boolean) {
     this.#profile = profile;
     this.#base = base;
+    this.#lane = lane;
     let nodes = base.nodes;
     for (const transform of transforms) {
       const mapping = transformed(profile, nodes, transform);
@@ -130,6 +132,13 @@ export class Shape {
       nodes = turned.nodes;
     }
     this.nodes = nodes;
+  }
+
+  blocks(merged: boolean): NodeBlocks {
+    return (this.#blocks[merged ? 'merged' : 'own'] ??= new NodeBlocks(this.#lane, merged, (stack) => {
+      const node = this.toNode()[stack];
+      return node === UNSEEN ? this.place(stack) : node;
+    }));
   }
 
   /** A column of zeros with room for so many nodes. */
