@@ -17,11 +17,12 @@ import { pythonFile } from './py-spy/python-files.ts';
 
 const REGISTERS = [BX, BP, 12, 13, 14, 15] as const;
 /** Words of an evaluation frame's own part of the stack that are tried too: some compilers keep the address there at times. */
-const SLOTS = 12;
+const SLOTS = 14;
 const PLACES = REGISTERS.length + SLOTS;
 /** So many frames are tried before one place is chosen, and so large a share of them it must have told. */
 const TRIED = 24;
 const TELLS = 0.85;
+const CONFIRMED = 6;
 
 /** Bytes before an address that are looked through for the start of its code object: most are small, none is larger. */
 const NEAR = 4096;
@@ -69,6 +70,8 @@ interface Codes {
 interface Learned {
   tries: number;
   readonly hits: Uint32Array;
+  /** How often the process's memory said the same of the interpreter's frame: a place may hold what ran before. */
+  readonly confirmed: Uint32Array;
   /** -1 while it is learned, -2 where none tells. */
   place: number;
 }
@@ -98,11 +101,11 @@ export class PythonCode implements FrameWatch {
     if (codes.failed > HOPELESS) return -1;
     const all = leaf ? this.#running : this.#calling;
     let learned = all.get(fn);
-    if (learned === undefined) all.set(fn, (learned = { tries: 0, hits: new Uint32Array(PLACES), place: -1 }));
+    if (learned === undefined) all.set(fn, (learned = { tries: 0, hits: new Uint32Array(PLACES), confirmed: new Uint32Array(PLACES), place: -1 }));
     if (learned.place === -2) return -1;
     if (learned.place >= 0) {
       const address = valueAt(learned.place, registers, word);
-      const code = this.#find(space.pid, codes, address, learned.place >= REGISTERS.length);
+      const code = this.#find(space.pid, codes, address);
       return code === null ? -1 : this.#frame(code, address);
     }
     return this.#learn(space.pid, codes, learned, registers, word);
@@ -111,23 +114,42 @@ export class PythonCode implements FrameWatch {
   /** Tries all places. Says something only where all that tell say the same. */
   #learn(pid: number, codes: Codes, learned: Learned, registers: Float64Array, word: (address: number) => number): FrameId | -1 {
     learned.tries++;
-    let told: Code | null = null;
-    let place = -1;
-    let agree = true;
-    for (let i = 0; i < PLACES; i++) {
-      const code = this.#find(pid, codes, valueAt(i, registers, word), i >= REGISTERS.length);
-      if (code === null) continue;
-      learned.hits[i]++;
-      agree &&= told === null || told === code;
-      if (told === null) place = i;
-      told ??= code;
+    const values = Array.from({ length: PLACES }, (_, place) => valueAt(place, registers, word));
+    const found = values.map((value) => this.#find(pid, codes, value));
+    const told = [...new Set(found.filter((code) => code !== null))];
+    if (told.length > 0) {
+      const running = this.#frameCodes(pid, values);
+      for (const [place, code] of found.entries()) {
+        if (code === null) continue;
+        learned.hits[place]++;
+        if (running.has(code.start)) learned.confirmed[place]++;
+      }
     }
-    if (learned.tries >= TRIED) {
-      let best = 0;
-      for (let i = 1; i < PLACES; i++) if (learned.hits[i] > learned.hits[best]) best = i;
-      learned.place = learned.hits[best] >= learned.tries * TELLS ? best : learned.tries >= TRIED * 20 ? -2 : -1;
+    if (learned.tries >= TRIED) this.#choose(learned);
+    return told.length !== 1 ? -1 : this.#frame(told[0], values[found.indexOf(told[0])]);
+  }
+
+  #choose(learned: Learned): void {
+    const { hits, confirmed, tries } = learned;
+    let best = -1;
+    for (let place = 0; place < PLACES; place++) {
+      if (hits[place] >= tries * TELLS && (best < 0 || confirmed[place] > confirmed[best])) best = place;
     }
-    return told === null || !agree ? -1 : this.#frame(told, valueAt(place, registers, word));
+    // Calls that are short are over when memory is read: what is right is confirmed at times, by chance seldom.
+    if (best >= 0 && confirmed[best] >= CONFIRMED) learned.place = best;
+    else if (tries >= TRIED * 20) learned.place = -2;
+  }
+
+  /** Code objects of what may be interpreter frames (Include/internal/pycore_frame.h: the code is their first field, in 3.11 their fifth). */
+  #frameCodes(pid: number, values: readonly number[]): ReadonlySet<number> {
+    const codes = new Set<number>();
+    for (const value of new Set(values)) {
+      const bytes = value > 0xffff && value < 0x8000_0000_0000 && value % 8 === 0 ? this.#memory(pid, value, 40) : null;
+      if (bytes === null) continue;
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      codes.add(u64(view, 0)).add(u64(view, 32));
+    }
+    return codes;
   }
 
   #evaluates(fn: FunctionId): boolean {
@@ -155,13 +177,12 @@ export class PythonCode implements FrameWatch {
     return codes;
   }
 
-  /** The code object that an address of an instruction belongs to; `exact`: the address must be that of the first one. */
-  #find(pid: number, codes: Codes, address: number, exact: boolean): Code | null {
+  /** The code object that an address of an instruction belongs to. */
+  #find(pid: number, codes: Codes, address: number): Code | null {
     if (!(address > 0xffff && address < 0x8000_0000_0000) || address % 2 !== 0) return null;
     const known = this.#known(codes, address);
     const code = known ?? this.#read(pid, codes, address);
-    if (code === null || code.fn === -1) return null;
-    return exact && address !== code.instructions ? null : code;
+    return code === null || code.fn === -1 ? null : code;
   }
 
   #known(codes: Codes, address: number): Code | null {

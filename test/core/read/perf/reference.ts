@@ -153,7 +153,8 @@ export function ourSamples(profile: Profile): OurSample[] {
         out.push({
           comm: profile.threads.nameOf(thread), pid: profile.processes.pid.get(profile.threads.process.get(thread)),
           tid: profile.threads.tid.get(thread), time: chunk.timeAt(row), event: lane.name, weight: chunk.weight.get(row),
-          frames: frames.filter((frame) => frame.kind !== 'marker'), marker: frames.find((frame) => frame.kind === 'marker')?.name ?? '',
+          // Python functions that stand between perf's frames are our own addition.
+          frames: frames.filter((frame) => frame.kind !== 'marker' && !(frame.kind === 'python' && frame.address < 0)), marker: frames.find((frame) => frame.kind === 'marker')?.name ?? '',
         });
       }
     }
