@@ -4,7 +4,9 @@ import { spawn } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { UserError } from '#core/errors';
+import { UserError, messageOf } from '#core/errors';
+import type { Notice, RecordOptions } from '#core/protocol/api';
+import type { Profiler } from '../profilers/profiler.ts';
 import { statOf } from '../processes/proc.ts';
 import type { TerminalEnd } from './terminal.ts';
 import { PtyTerminal, ownEnvironment } from './terminal.ts';
@@ -28,17 +30,52 @@ export function isWaiting(argv: readonly string[]): boolean {
   return STOPPED.every((word, i) => argv[i] === word);
 }
 
+/** What profilers want of a command that is to be launched. */
+export interface Preparation {
+  readonly environment: Readonly<Record<string, string>>;
+  /** Words between the shell that waits and the command's own: they run when the command is let go, and become it. */
+  readonly before: readonly string[];
+  /** Ids of the profilers that are ready for the launch. */
+  readonly prepared: readonly string[];
+  /** What kept the others from it. */
+  readonly notices: readonly Notice[];
+}
+
 /**
- * Starts a command that waits. Throws UserError where it cannot be found (`command-not-found`), is not executable
- * (`command-not-executable`) or its directory is missing (`no-directory`): before anything was started.
+ * Asks the profilers that start with a command what they want of it; `scratch` is the folder that their `start` will have too.
+ * Words of the first one run first. One that cannot prepare is left out, with a notice.
+ */
+export async function preparationOf(profilers: readonly Profiler[], options: RecordOptions, scratch: string): Promise<Preparation> {
+  const environment: Record<string, string> = {};
+  const before: string[] = [];
+  const prepared: string[] = [];
+  const notices: Notice[] = [];
+  for (const profiler of profilers) {
+    if (profiler.launch === undefined) continue;
+    try {
+      const wanted = await profiler.launch(options, scratch);
+      Object.assign(environment, wanted.environment);
+      before.push(...wanted.before);
+      prepared.push(profiler.id);
+    } catch (error) {
+      notices.push({ id: `launch-${profiler.id}`, level: 'bad', text: messageOf(error), command: error instanceof UserError ? error.command : '' });
+    }
+  }
+  return { environment, before, prepared, notices };
+}
+
+/**
+ * Starts a command that waits; `before` are words of its profilers (Preparation). Throws UserError where it cannot be found
+ * (`command-not-found`), is not executable (`command-not-executable`) or its directory is missing (`no-directory`): before
+ * anything was started.
  */
 export async function launchStopped(options: {
-  argv: readonly string[]; directory: string; environment: Readonly<Record<string, string>>; terminal: 'pty' | 'inherit'; title: string; cast: string; startedAt: number;
+  argv: readonly string[]; before?: readonly string[]; directory: string; environment: Readonly<Record<string, string>>; terminal: 'pty' | 'inherit'; title: string; cast: string; startedAt: number;
 }): Promise<Launched> {
   const directory = options.directory === '' ? process.cwd() : options.directory;
   const environment = { ...ownEnvironment(), ...options.environment };
   checkCommand(options.argv, directory, environment['PATH'] ?? '');
-  const argv = [...STOPPED, ...options.argv];
+  const argv = [...STOPPED, ...(options.before ?? []), ...options.argv];
   let terminal: PtyTerminal | null = null;
   let pid: number;
   let done: Promise<TerminalEnd>;

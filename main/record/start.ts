@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { UserError } from '#core/errors';
 import { checkIdentity } from '../processes/identity.ts';
 import { PROFILERS } from '../profilers/index.ts';
-import { chooseProfilers } from './choose.ts';
+import { chooseProfilers, starters } from './choose.ts';
 import { dataFolder, makePrivate, recordingsFolder } from './data-folder.ts';
-import type { Launched } from './launch.ts';
-import { launchStopped } from './launch.ts';
+import type { Launched, Preparation } from './launch.ts';
+import { launchStopped, preparationOf } from './launch.ts';
 import { checkDisk } from './machine.ts';
 import { Recording } from './recording.ts';
 import type { StartRequest } from './request.ts';
@@ -42,16 +42,18 @@ export async function startRecording(request: StartRequest): Promise<Recording> 
   makePrivate(join(folder, 'streams'));
   makePrivate(join(folder, 'scratch'));
   let launched: Launched | null = null;
+  let preparation: Preparation = { environment: {}, before: [], prepared: [], notices: [] };
   try {
     if (target.kind === 'launch') {
+      preparation = await preparationOf(starters(choice).map(({ profiler }) => profiler), options, join(folder, 'scratch'));
       launched = await launchStopped({
-        argv: target.argv, directory: target.directory, environment: target.environment, terminal: request.terminal,
+        argv: target.argv, before: preparation.before, directory: target.directory, environment: { ...target.environment, ...preparation.environment }, terminal: request.terminal,
         title: target.argv[0], cast: join(folder, 'terminal.cast'), startedAt,
       });
     }
     const watched = launched === null ? attached(target) : [{ pid: launched.pid, start: launched.start }];
     const facts = targetFacts(target, watched);
-    const recording = new Recording({ request, id, folder, startedAt, zeroAt, watched, launched, facts, notices: choice.notices, choice, prepared: [], light: [] });
+    const recording = new Recording({ request, id, folder, startedAt, zeroAt, watched, launched, facts, notices: [...choice.notices, ...preparation.notices], choice, prepared: preparation.prepared, light: [] });
     if (choice.none !== null) recording.notice({ id: 'no-profiler', level: 'bad', text: choice.none.message, command: choice.none.command });
     await recording.begin();
     return recording;
