@@ -112,10 +112,15 @@ function shortSource(profile: Profile, tree: CallTree): string {
   return sources.map(({ name, rate }) => (rate === '' ? name : `${name} ${rate}`)).join(' and ');
 }
 
-/** `94 % of Python samples merged`. Rounded down: what is not whole never reads as whole. */
+/**
+ * `94 % of Python samples merged`, and `, 12 % in part` where only the callers that are certain are shown. Rounded down: what
+ * is not whole never reads as whole.
+ */
 export function mergedText(lane: Lane): string {
   const all = lane.pythonMerged + lane.pythonUnmerged;
-  return all > 0 ? `${Math.floor((lane.pythonMerged / all) * 100)} % of Python samples merged` : 'no Python samples';
+  if (!(all > 0)) return 'no Python samples';
+  const partly = Math.ceil((lane.pythonPartly / all) * 100);
+  return `${Math.floor((lane.pythonMerged / all) * 100)} % of Python samples merged${partly > 0 ? `, ${partly} % in part` : ''}`;
 }
 
 /** What ran, in a few words: the title that the recording has, else its command's program. */

@@ -14,6 +14,8 @@ import type { ProfileInfo } from './profile.ts';
 /** Version of these bytes; a reader refuses a newer one and reads all older ones. Version 1 has no derived stacks. */
 export const DELTA_VERSION = 2;
 const FIRST_VERSION = 1;
+/** Before a lane's derived stacks: 0 none, 1 without the count of those merged in part, 2 with it. */
+const MERGED_PARTLY = 2;
 
 // How a lane continues in a delta.
 const SAME_LANE = 0;
@@ -331,10 +333,11 @@ function positionIn(lane: Lane, rows: number, thinningsSeen: number, merged: num
  * from the end of those: the front of a lane may be thinned there otherwise than here.
  */
 function writeMerged(out: ByteWriter, lane: Lane, from: number, rows: number, known: number): void {
-  out.u8(rows > 0 ? 1 : 0);
+  out.u8(rows === 0 ? 0 : MERGED_PARTLY);
   if (rows === 0) return;
   out.f64(lane.pythonMerged);
   out.f64(lane.pythonUnmerged);
+  out.f64(lane.pythonPartly);
   out.u32(known - from);
   const stacks = new Int32Array(rows);
   let { chunk: c, row } = lane.locate(from);
@@ -348,9 +351,11 @@ function writeMerged(out: ByteWriter, lane: Lane, from: number, rows: number, kn
 }
 
 function readMerged(input: ByteReader, lane: Lane, stacks: number): void {
-  if (input.u8() === 0) return;
+  const kind = input.u8();
+  if (kind === 0) return;
   const pythonMerged = input.f64();
   const pythonUnmerged = input.f64();
+  const pythonPartly = kind >= MERGED_PARTLY ? input.f64() : 0;
   const start = lane.rows - input.u32();
   const column = input.int32();
   if (start + column.length > lane.rows) {
@@ -360,6 +365,7 @@ function readMerged(input: ByteReader, lane: Lane, stacks: number): void {
   for (let i = Math.max(0, lane.mergedRows - start); i < column.length; i++) lane.pushMerged(within(column[i] + 1, stacks + 1, 'stack') - 1, null);
   lane.pythonMerged = pythonMerged;
   lane.pythonUnmerged = pythonUnmerged;
+  lane.pythonPartly = pythonPartly;
 }
 
 function writeRows(out: ByteWriter, chunks: readonly Chunk[], at: { chunk: number; row: number }, rows: number): void {

@@ -180,6 +180,8 @@ export class Lane {
   /** Samples in a Python interpreter whose Python stack was found, and those whose was not. */
   pythonMerged = 0;
   pythonUnmerged = 0;
+  /** Of those that were found: how many only in part, as far as is certain. */
+  pythonPartly = 0;
   /** Chunk of the next row without a derived stack. */
   #mergedChunk = 0;
 
@@ -211,14 +213,15 @@ export class Lane {
 
   /**
    * The derived stack of the next row, in order of rows; -1 for none. `python` says whether the row was in a Python
-   * interpreter: true with its Python stack found, false without, null where it was not.
+   * interpreter: true with its Python stack found, 'partly' with a part of it, false without, null where it was not.
    */
-  pushMerged(stack: number, python: boolean | null): void {
+  pushMerged(stack: number, python: boolean | 'partly' | null): void {
     const { chunk, row } = this.nextMerged();
     if (python !== null) {
       const count = chunk.count.get(row);
-      if (python) this.pythonMerged += count;
-      else this.pythonUnmerged += count;
+      if (python === false) this.pythonUnmerged += count;
+      else this.pythonMerged += count;
+      if (python === 'partly') this.pythonPartly += count;
     }
     chunk.pushMerged(stack);
     this.mergedRows++;
@@ -246,7 +249,7 @@ export class Lane {
     this.rows = 0;
     this.total = 0;
     this.samples = 0;
-    this.mergedRows = this.pythonMerged = this.pythonUnmerged = this.#mergedChunk = 0;
+    this.mergedRows = this.pythonMerged = this.pythonUnmerged = this.pythonPartly = this.#mergedChunk = 0;
     this.thinnings++;
   }
 

@@ -62,6 +62,7 @@ export function merge(into: Profile, from: Profile): void {
     }
     to.pythonMerged += lane.pythonMerged;
     to.pythonUnmerged += lane.pythonUnmerged;
+    to.pythonPartly += lane.pythonPartly;
   }
   for (const [what, count] of from.skipped) into.skip(what, count);
   into.reach(from.info.durationNs as never);

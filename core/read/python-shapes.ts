@@ -1,0 +1,100 @@
+// Python stacks as lists of functions: what two of them have in common, and whether one fits what a native stack says.
+import type { StackId } from '#core/model/ids';
+import type { Profile } from '#core/model/profile';
+
+/** A stack without its lines. */
+export interface Shape {
+  /** Function rows, root first. */
+  readonly functions: readonly number[];
+  readonly id: number;
+}
+
+const MOST_STACKS = 200_000;
+/** Shapes that are kept for one innermost function of a process: those seen last. */
+const MOST_KNOWN = 48;
+
+/** Shapes of stacks, and those that were seen in each process by their innermost function. */
+export class PythonShapes {
+  readonly #profile: Profile;
+  #ofStack = new Map<StackId, Shape>();
+  readonly #shapes = new Map<string, Shape>();
+  /** By pid, then by function row: a stack of each shape, the newest last. */
+  readonly #seen = new Map<number, Map<number, Map<number, StackId>>>();
+
+  constructor(profile: Profile) {
+    this.#profile = profile;
+  }
+
+  of(stack: StackId): Shape {
+    const known = this.#ofStack.get(stack);
+    if (known !== undefined) return known;
+    const { stacks, frames } = this.#profile;
+    const functions: number[] = [];
+    for (let at: number = stack; at >= 0; at = stacks.prefix.get(at)) functions.push(frames.function.get(stacks.frame.get(at)));
+    functions.reverse();
+    const key = functions.join(' ');
+    let shape = this.#shapes.get(key);
+    if (shape === undefined) this.#shapes.set(key, (shape = { functions, id: this.#shapes.size }));
+    if (this.#ofStack.size >= MOST_STACKS) this.#ofStack.clear();
+    this.#ofStack.set(stack, shape);
+    return shape;
+  }
+
+  /** A process has had this stack. */
+  saw(pid: number, stack: StackId): void {
+    const { functions, id } = this.of(stack);
+    const leaf = functions[functions.length - 1];
+    if (leaf === undefined) return;
+    let leaves = this.#seen.get(pid);
+    if (leaves === undefined) this.#seen.set(pid, (leaves = new Map()));
+    let stacks = leaves.get(leaf);
+    if (stacks === undefined) leaves.set(leaf, (stacks = new Map()));
+    stacks.delete(id);
+    stacks.set(id, stack);
+    if (stacks.size > MOST_KNOWN) for (const [oldest] of stacks) {
+      stacks.delete(oldest);
+      break;
+    }
+  }
+
+  /** One stack of each shape that the process has had with this innermost function. */
+  seenWith(pid: number, leaf: number): Iterable<StackId> {
+    return this.#seen.get(pid)?.get(leaf)?.values() ?? [];
+  }
+}
+
+/**
+ * Whether a stack can have called as the native stack shows: all `called` functions are in it in this order, and where `whole`
+ * the last of them is its innermost.
+ */
+export function fits({ functions }: Shape, called: readonly number[], whole: boolean): boolean {
+  let at = functions.length - 1;
+  let next = called.length - 1;
+  if (whole && next >= 0 && functions[at] !== called[next]) return false;
+  for (; at >= 0 && next >= 0; at--) if (functions[at] === called[next]) next--;
+  return next < 0;
+}
+
+/** How many of the `called` functions a stack has, from the root on, and how many of its frames that takes. */
+export function reach({ functions }: Shape, called: readonly number[]): { readonly called: number; readonly frames: number } {
+  let next = 0;
+  let frames = 0;
+  for (let at = 0; at < functions.length && next < called.length; at++) {
+    if (functions[at] !== called[next]) continue;
+    next++;
+    frames = at + 1;
+  }
+  return { called: next, frames };
+}
+
+/** How many frames from the root on all of them have in common. */
+export function common(shapes: readonly Shape[]): number {
+  const [first, ...others] = shapes;
+  if (first === undefined) return 0;
+  let length = first.functions.length;
+  for (const { functions } of others) {
+    length = Math.min(length, functions.length);
+    for (let at = 0; at < length; at++) if (functions[at] !== first.functions[at]) length = at;
+  }
+  return length;
+}
