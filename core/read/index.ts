@@ -2,13 +2,15 @@
 import type { Profile } from '#core/model/profile';
 import { UserError } from '#core/errors';
 import { chromeTrace } from './chrome-trace.ts';
+import { cpuProfile } from './cpuprofile.ts';
 import { folded, pySpyRaw } from './folded.ts';
 import type { Format, ReadContext, StreamFormat } from './format.ts';
+import { heapProfile } from './heapprofile.ts';
 import { perfData } from './perf/format.ts';
 import { perfScript } from './perf-script.ts';
 import { speedscope } from './speedscope.ts';
 
-export const FORMATS: readonly Format[] = [perfData, perfScript, pySpyRaw, folded, speedscope, chromeTrace];
+export const FORMATS: readonly Format[] = [perfData, perfScript, pySpyRaw, folded, speedscope, cpuProfile, heapProfile, chromeTrace];
 
 /** How many bytes of a file are looked at to know its format. */
 export const HEAD_BYTES = 65_536;
@@ -21,6 +23,7 @@ const KNOWN: readonly { readonly is: (head: Uint8Array, text: string, name: stri
   { is: (head) => starts(head, [0x89, 0x50, 0x4e, 0x47]) || starts(head, [0xff, 0xd8, 0xff]), what: 'is a picture, not a profile', hint: 'Give the profile that it was drawn from.' },
   { is: (_, text) => /^Process \d+: .*\nPython v/.test(text), what: 'is the text of `py-spy dump`: one stack a thread, not a profile', hint: 'Record one with: py-spy record --format raw -o FILE --pid PID' },
   { is: (head) => starts(head, [0x50, 0x4b, 0x03, 0x04]), what: 'is a ZIP, but not a Flamebench recording', hint: 'Unpack it and open what is inside.' },
+  { is: (_, text) => /^\s*\{"snapshot":\s*\{"meta"/.test(text), what: 'is a heap snapshot of V8 (or a timeline of one): every object, not where they were allocated', hint: 'Make a .heapprofile: node --heap-prof PROGRAM' },
   { is: (_, text) => /^\s*<\?xml|^\s*<svg|^\s*<!doctype html|^\s*<html/i.test(text), what: 'is a drawing or a page, not a profile', hint: 'Give the profile that it was drawn from.' },
 ];
 
