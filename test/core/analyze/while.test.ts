@@ -220,6 +220,31 @@ describe('resolve', () => {
   });
 });
 
+describe('moments of held memory', () => {
+  const { profile, lane } = stacks(`
+    10 | load 100
+    20 | train;cache 50
+    30 worker | decode 70
+  `, { kind: 'memory', unit: 'bytes', name: 'heaptrack held' });
+  lane.add({ time: ns(40), thread: 0 as ThreadId, stack: profile.stacks.internAll([frameOf(profile, 'load')]), weight: -100 });
+  profile.info.durationNs = 100;
+  const at = (part: Partial<Selection>): string => treeText(new CallTree(profile, lane, resolve(profile, lane, { ...EVERYTHING, ...part }), false)).replaceAll('\n', ', ');
+
+  test('what grew, what was held at the end, and at the peak', () => {
+    expect(at({ ranges: [[15, 35]], moment: 'grown' })).toBe('decode 70 (70), train 50,   cache 50 (50)');
+    expect(at({ ranges: [[15, 25]], moment: 'held' })).toBe('load 100 (100), train 50,   cache 50 (50)');
+    expect(at({ ranges: [[15, 25]] })).toBe(at({ ranges: [[15, 25]], moment: 'held' }));
+    expect(at({ moment: 'peak' })).toBe('decode 70 (70), load 100 (100), train 50,   cache 50 (50)');
+    expect(at({ ranges: [[12, 45]], moment: 'peak', threads: [0] })).toBe('load 100 (100), train 50,   cache 50 (50)');
+  });
+  test('the same object while nothing changed; other lanes take no moment', () => {
+    const selection = { ...EVERYTHING, moment: 'peak' } as const;
+    expect(resolve(profile, lane, selection)).toBe(resolve(profile, lane, selection));
+    const { profile: other, lane: cpu } = stacks('main 1');
+    expect(resolve(other, cpu, selection)).toBe(selection);
+  });
+});
+
 describe('cost', () => {
   test('a hundred thousand intervals, row by row', () => {
     const profile = new Profile();
