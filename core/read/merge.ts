@@ -7,15 +7,22 @@
 //
 // the frames on the root side of the first evaluation frame (left out where they are only the interpreter's own start, as
 // `_start ... Py_RunMain` in libpython and libc), all Python frames, the frames on the leaf side of the last one.
+// What fits together is told by two things. The native stack names Python functions itself where it can (python-code.ts, and
+// the trampolines of `-X perf`): of each evaluation frame the one that called on, so that of the Python stacks seen near that
+// moment, or else at any other, only those can be meant that have these functions in this order. Time says the rest: py-spy's
+// edges come late, by a time that nobody knows (it samples at random moments), so near an edge two stacks may be meant. Where
+// more than one may be, the callers that all of them share are taken, then what the native stack names: in part, never wrong.
 // The result is a column beside a lane's rows (Lane.pushMerged); rows themselves are never rewritten. Rows get theirs in
 // order: one that waits for py-spy's window, or for names, holds back those behind it.
-import { RowIndex } from '#core/model/column';
-import type { FrameId, FunctionId, StackId } from '#core/model/ids';
+import type { FrameId, StackId } from '#core/model/ids';
 import { NO_STACK } from '#core/model/ids';
 import type { Lane, LaneKind } from '#core/model/lane';
 import type { Profile } from '#core/model/profile';
-import { FUNCTION_UNNAMED } from '#core/model/tables';
 import { CallEvidence } from './call-evidence.ts';
+import type { Shape } from './python-shapes.ts';
+import { PythonShapes, common, fits, reach } from './python-shapes.ts';
+import type { Seam } from './seams.ts';
+import { Seams } from './seams.ts';
 import { PythonSpans } from './python-spans.ts';
 
 /** What py-spy saw of threads, as its windows are read. Times in ns of the profile. */
@@ -26,16 +33,15 @@ export interface PythonSink {
   covered(pid: number, until: number): void;
 }
 
-/** A Python stack belongs to a native one of the same thread up to this far away, ns. */
+/** Two Python stacks of the same thread at most this far from a moment say something of it, ns. */
 const WITHIN = 15e6;
-/**
- * How much later than perf's the times of py-spy are, ns: it sees a change when it next looks, half a period later on average,
- * and its clock begins a few ms before the moment that we take for its start. Of shifts from 0 to 30 ms this one left the
- * fewest stacks wrong on a program whose native functions say which Python function must have called them.
- */
+/** A change is seen when py-spy next looks: so much later on average, ns, and hardly ever more than so much. */
 const LAG = 10e6;
-/** How far away one is looked for that is known to call what the native stack shows, ns: edges were measured up to 39 ms off. */
-const AROUND = 30e6;
+const LATE = 40e6;
+/** Its clock begins a few ms before the moment that we take for its start, ns. */
+const EARLY = 4e6;
+/** How far away a stack is looked for that fits what the native one says, ns: functions that are short are seen seldom. */
+const AROUND = 100e6;
 /** A row waits for its window until the lane is this much further, ns; and when the lane stands still, this long by the clock, ms. */
 const PATIENCE = 3e9;
 const PATIENCE_MS = 4000;
@@ -43,43 +49,23 @@ const PATIENCE_MS = 4000;
 const GIVEN_UP = 5e9;
 /** While decoding is behind, windows are behind too: patience is this many times as long. */
 const BEHIND = 10;
-/** A function without a name may still get one for this long, ms. */
-const NAMES_MS = 2000;
 /** Spans are kept for rows that come this much late, ns; where no lane needs them yet, for longer. */
 const KEPT = 10e9;
 const KEPT_ALONE = 60e9;
-const MOST_SEAMS = 50_000;
+const MOST_MAPPED = 50_000;
+const MOST_JOINED = 200_000;
 /** What a moment teaches at which two Python functions could have called. */
 const DOUBTFUL = 0.1;
 
-/** Lanes of perf that have stacks of the program. */
+/** Lanes of perf that have stacks of the program. Of memory those of `mmap` and `brk`: heaps have no rows by moment. */
 const KINDS: ReadonlySet<LaneKind> = new Set<LaneKind>(['cpu', 'off-cpu', 'faults']);
-const EVALUATION = /^(?:_PyEval_EvalFrame|PyEval_EvalFrame|_PyEval_Vector|PyEval_EvalCode|_PyEval_EvalCode|_TAIL_CALL_)/;
-
-const PASSES_ON = /^(?:_?PyObject_(?:Vectorcall|Call|MakeTpCall)|_PyVectorcall|_?PyCFunction|cfunction_|method_vectorcall|method_descriptor|object_vacall|slot_tp_call|type_call|vectorcall_|PyVectorcall)/;
-
-/** Libraries whose frames alone above Python are no caller of the program's: `_start`, `Py_RunMain`, `start_thread`. */
-const INTERPRETER_START = /^(?:(?:lib)?python[\d.]*(?:\.so[\d.]*)?|libc[.-].*|libpthread.*|ld-.*)$/;
-
-/** What a function is to a seam. */
-const UNSEEN = 0;
-const OTHER = 1;
-const EVALUATES = 2;
-const CUT = 3;
-const UNNAMED = 4;
-
-/** Where Python goes into a native stack. */
-interface Seam {
-  /** True where there is an evaluation frame. */
-  readonly python: boolean;
-  /** The stack's root was not reached: what is above is not known. */
-  readonly cut: boolean;
-  /** Stack of the frames above the first evaluation frame. */
-  readonly root: StackId;
-  /** Frames below the last one, root first. Without an evaluation frame: the whole stack. */
-  readonly leaf: readonly FrameId[];
-  /** Function row of the native function that Python called, -1 where it called none. */
-  readonly callee: number;
+const MAPPED = /^perf mmap/;
+/** The lane whose rows have the stack of an earlier moment: what was mapped then and goes now. */
+const HELD = / held$/;
+/** A Python stack for a native one: a whole one, or the first frames of one that are certain. */
+interface Found {
+  readonly stack: StackId;
+  readonly frames: number;
 }
 
 interface ProcessState {
@@ -91,6 +77,7 @@ interface ProcessState {
 
 interface ThreadState {
   readonly process: ProcessState;
+  readonly pid: number;
   readonly spans: PythonSpans | null;
   /** Root of its last stack that reached one. */
   root: StackId;
@@ -109,18 +96,20 @@ export class Merger implements PythonSink {
   /** By row of the thread table; made anew when py-spy tells of a further thread. */
   #threads: (ThreadState | undefined)[] = [];
   readonly #waiting = new Map<Lane, Waiting>();
-  /** By function: what it is. */
-  #classes = new Uint8Array(1024);
-  readonly #unnamed = new Map<number, { readonly since: number; readonly pass: number }>();
-  readonly #seams = new Map<StackId, Seam>();
-  readonly #joined = new Joined();
+  readonly #seams: Seams;
+  /** By native stack and Python stack. */
+  readonly #joined = new Map<number, StackId>();
+  /** Of lanes that count what was mapped: by native stack, what it became when it was mapped. */
+  readonly #mapped = new Map<StackId, StackId>();
+  readonly #shapes: PythonShapes;
   readonly #evidence = new CallEvidence();
-  #passes = 0;
   #covered = 0;
   #ended = false;
 
   constructor(profile: Profile) {
     this.#profile = profile;
+    this.#shapes = new PythonShapes(profile);
+    this.#seams = new Seams(profile, this.#shapes.functions);
   }
 
   span(pid: number, tid: number, from: number, to: number, stack: StackId): void {
@@ -132,6 +121,7 @@ export class Merger implements PythonSink {
       this.#threads = this.#threads.map((state) => (state?.spans === null ? undefined : state));
     }
     spans.add(from, to, stack);
+    this.#shapes.saw(pid, stack);
   }
 
   covered(pid: number, until: number): void {
@@ -142,7 +132,7 @@ export class Merger implements PythonSink {
 
   /** All names that could be found now were looked for: a function that had none before has none. */
   named(): void {
-    this.#passes++;
+    this.#seams.looked();
   }
 
   /** No more windows will come: nothing waits for one. */
@@ -167,9 +157,9 @@ export class Merger implements PythonSink {
     this.#threads = [];
   }
 
-  // py-spy's own lane has nothing native; heaps and the like have no rows by moment.
+  // py-spy's own lane has nothing native.
   #takes(lane: Lane): boolean {
-    return KINDS.has(lane.kind) && lane.name !== 'py-spy';
+    return (KINDS.has(lane.kind) && lane.name !== 'py-spy') || (lane.kind === 'memory' && MAPPED.test(lane.name));
   }
 
   #lane(lane: Lane, nowMs: number, patience: number): void {
@@ -184,51 +174,126 @@ export class Merger implements PythonSink {
         lane.pushMerged(stack, null);
         continue;
       }
-      const seam = this.#seamOf(stack, nowMs);
+      const seam = this.#seams.of(stack, nowMs);
       if (seam === null) return;
       if (!seam.python && !seam.cut) {
         lane.pushMerged(stack, null);
         continue;
       }
+      const before = HELD.test(lane.name) && chunk.weight.get(row) < 0 ? this.#mapped.get(stack) : undefined;
+      if (before !== undefined) {
+        lane.pushMerged(before, null);
+        continue;
+      }
       const thread = this.#thread(threadRow);
-      // Of an interval any moment will do: its middle is farthest from the edges of another stack.
-      const time = chunk.timeAt(row) + (lane.intervals ? chunk.duration.get(row) / 2 : 0);
-      if (thread.process.until < time + AROUND + LAG && !this.#tooLate(lane, thread.process, time, newest, nowMs, patience)) return;
-      const python = thread.spans === null ? NO_STACK : this.#pythonAt(thread.spans, time + LAG, seam);
-      if (python === NO_STACK) {
+      const from = chunk.timeAt(row);
+      const to = from + (lane.intervals ? chunk.duration.get(row) : 0);
+      if (thread.process.until < to + LATE + EARLY && !this.#tooLate(lane, thread.process, to, newest, nowMs, patience)) return;
+      const python = thread.spans === null ? null : this.#find(thread.spans, thread.pid, from, to, seam);
+      if (python === null) {
         lane.pushMerged(stack, seam.python ? false : null);
         continue;
       }
       if (seam.python && !seam.cut) thread.root = seam.root;
-      lane.pushMerged(this.#join(seam, thread, python), true);
+      const whole = python.frames === this.#shapes.of(python.stack).functions.length;
+      const merged = this.#join(stack, seam, thread, python);
+      if (lane.kind === 'memory') {
+        if (this.#mapped.size >= MOST_MAPPED) this.#mapped.clear();
+        this.#mapped.set(stack, merged);
+      }
+      lane.pushMerged(merged, whole ? true : 'partly');
     }
     this.#waiting.delete(lane);
   }
 
-  /** The nearest Python stack; of several that are near enough, the one whose function calls what the native stack shows. */
-  #pythonAt(spans: PythonSpans, time: number, seam: Seam): StackId {
-    const nearest = spans.find(time, WITHIN);
-    if (nearest < 0 || !seam.python) return spans.stackOf(nearest);
-    const own = this.#leafOf(spans.stackOf(nearest));
-    const [first, end] = spans.around(nearest, time, AROUND);
-    let best = nearest;
-    let leaf = own;
-    let alone = true;
-    // Outwards from the nearest one on both sides, so that of equals the nearer is taken.
-    for (let step = 1; nearest - step >= first || nearest + step < end; step++) {
-      for (const span of [nearest - step, nearest + step]) {
-        if (span < first || span >= end) continue;
-        const other = this.#leafOf(spans.stackOf(span));
-        if (other === own) continue;
-        if (spans.away(span, time) <= WITHIN) alone = false;
-        if (other !== leaf && this.#evidence.prefers(other, leaf, seam.callee)) {
-          best = span;
-          leaf = other;
+  /** The Python stack of a moment or an interval, null where there is none. */
+  #find(spans: PythonSpans, pid: number, from: number, to: number, seam: Seam): Found | null {
+    // Of an interval its middle is farthest from the edges of other stacks.
+    const middle = (from + to) / 2 + LAG;
+    const nearest = spans.find(middle, Math.max(WITHIN, (to - from) / 2));
+    if (!seam.python) return nearest < 0 ? null : this.#all(spans.stackOf(nearest));
+    if (seam.whole) return this.#byNames(spans, nearest, pid, middle, (to - from) / 2, seam);
+    return nearest < 0 ? null : this.#byTime(spans, nearest, from, to, seam);
+  }
+
+  /** Where the native stack names Python's innermost function: the stacks near that moment that fit, else those of another moment. */
+  #byNames(spans: PythonSpans, nearest: number, pid: number, middle: number, half: number, seam: Seam): Found | null {
+    const near = nearest >= 0 ? nearest : spans.find(middle, AROUND + half);
+    const fitting = new Map<number, StackId>();
+    if (near >= 0) {
+      if (spans.away(near, middle) <= WITHIN + half) {
+        const own = spans.stackOf(near);
+        // Alone for as long as an edge may be late: nothing else can be meant.
+        if (spans.away(near - 1, middle) > EARLY + LAG && spans.away(near + 1, middle) > LATE && fits(this.#shapes.of(own), seam.called, true)) return this.#all(own);
+      }
+      const [first, end] = spans.around(near, middle, AROUND + half);
+      for (let step = 0; near - step >= first || near + step < end; step++) {
+        for (const span of step === 0 ? [near] : [near - step, near + step]) {
+          if (span < first || span >= end) continue;
+          const stack = spans.stackOf(span);
+          const shape = this.#shapes.of(stack);
+          if (!fitting.has(shape.id) && fits(shape, seam.called, true)) fitting.set(shape.id, stack);
         }
       }
     }
-    this.#evidence.learn(own, seam.callee, alone ? 1 : DOUBTFUL);
-    return spans.stackOf(best);
+    if (fitting.size > 0) return this.#shared([...fitting.values()]);
+    const others: StackId[] = [];
+    for (const stack of this.#shapes.seenWith(pid, seam.called[seam.called.length - 1])) if (fits(this.#shapes.of(stack), seam.called, true)) others.push(stack);
+    if (near < 0) return others.length === 0 ? null : this.#shared(others);
+    if (others.length > 0) {
+      // Those that have most in common with what the thread did around that moment.
+      const around = this.#shapes.of(spans.stackOf(near));
+      const lengths = others.map((stack) => common([around, this.#shapes.of(stack)]));
+      const most = Math.max(...lengths);
+      return this.#shared(others.filter((_, i) => lengths[i] === most));
+    }
+    return this.#callers(spans, near, middle, half, seam);
+  }
+
+  /** Of stacks that do not fit: as far down as they have the functions that the native stack names. */
+  #callers(spans: PythonSpans, near: number, middle: number, half: number, seam: Seam): Found {
+    const [first, end] = spans.around(near, middle, LATE + half);
+    const stacks = Array.from({ length: end - first }, (_, i) => spans.stackOf((first + i) as number));
+    const reached = stacks.map((stack) => reach(this.#shapes.of(stack), seam.called));
+    const most = Math.max(...reached.map((one) => one.called));
+    const best = stacks.map((stack, i) => ({ stack, ...reached[i] })).filter((one) => one.called === most);
+    const frames = Math.min(common(best.map((one) => this.#shapes.of(one.stack))), ...best.map((one) => one.frames));
+    return { stack: best[0].stack, frames };
+  }
+
+  /** Where it does not: only time tells, and what each function is known to call. */
+  #byTime(spans: PythonSpans, nearest: number, from: number, to: number, seam: Seam): Found {
+    // What was first seen inside an interval is what waited.
+    if (to - from > 2 * EARLY) {
+      for (let span = nearest; spans.away(span, from) < Infinity && spans.startOf(span) > from + EARLY; span--) {
+        if (spans.startOf(span) < to - EARLY && fits(this.#shapes.of(spans.stackOf(span)), seam.called, false)) return this.#all(spans.stackOf(span));
+      }
+    }
+    const meant: StackId[] = [];
+    let first = nearest;
+    while (spans.away(first - 1, from) <= EARLY) first--;
+    for (let span = first; span <= nearest || spans.away(span, to) <= LATE; span++) {
+      const stack = spans.stackOf(span);
+      if (fits(this.#shapes.of(stack), seam.called, false)) meant.push(stack);
+    }
+    if (meant.length === 0) return this.#callers(spans, nearest, (from + to) / 2 + LAG, (to - from) / 2, seam);
+    const own = meant.includes(spans.stackOf(nearest)) ? spans.stackOf(nearest) : meant[0];
+    const leaf = this.#leafOf(own);
+    const alone = meant.every((stack) => this.#leafOf(stack) === leaf);
+    this.#evidence.learn(leaf, seam.callee, alone ? 1 : DOUBTFUL);
+    if (alone) return this.#shared([own, ...meant]);
+    const clear = meant.filter((stack) => meant.every((other) => this.#leafOf(other) === this.#leafOf(stack) || this.#evidence.prefers(this.#leafOf(stack), this.#leafOf(other), seam.callee)));
+    return this.#shared(clear.length > 0 ? clear : [own, ...meant]);
+  }
+
+  #all(stack: StackId): Found {
+    return { stack, frames: this.#shapes.of(stack).functions.length };
+  }
+
+  /** The first one, as far as all of them are the same. */
+  #shared(stacks: readonly StackId[]): Found {
+    const shapes = stacks.map((stack): Shape => this.#shapes.of(stack));
+    return { stack: stacks[0], frames: common(shapes) };
   }
 
   /** Function row of a stack's last frame. */
@@ -249,83 +314,39 @@ export class Merger implements PythonSink {
     return nowMs - waiting.since > PATIENCE_MS * patience;
   }
 
-  #join(seam: Seam, thread: ThreadState, python: StackId): StackId {
+  #join(native: StackId, seam: Seam, thread: ThreadState, { stack: python, frames: certain }: Found): StackId {
     // A stack that was cut takes the root that this thread's whole stacks have.
-    const { stacks } = this.#profile;
-    let stack = this.#joined.of(this.#profile, seam.cut ? thread.root : seam.root, python);
-    for (const frame of seam.leaf) stack = stacks.intern(stack, frame);
-    return stack;
-  }
-
-  /** Null while a frame of it may still get a name. */
-  #seamOf(stack: StackId, nowMs: number): Seam | null {
-    const known = this.#seams.get(stack);
+    const root = seam.cut ? thread.root : seam.root;
+    const all = certain === this.#shapes.of(python).functions.length && !seam.cut;
+    const key = native * 0x400_0000 + python;
+    const known = all ? this.#joined.get(key) : undefined;
     if (known !== undefined) return known;
     const { stacks, frames } = this.#profile;
-    let first: number = NO_STACK;
-    let last: number = NO_STACK;
-    let cut = false;
-    let named = true;
-    for (let at: number = stack; at >= 0; at = stacks.prefix.get(at)) {
-      const fn = frames.function.get(stacks.frame.get(at));
-      switch (this.#classOf(fn)) {
-        case EVALUATES:
-          if (last < 0) last = at;
-          first = at;
-          break;
-        case CUT:
-          cut = true;
-          break;
-        case UNNAMED:
-          named = false;
-          if (!this.#settled(fn, nowMs)) return null;
-          break;
-      }
-    }
-    const leaf: FrameId[] = [];
-    for (let at: number = stack; at >= 0 && at !== last; at = stacks.prefix.get(at)) leaf.push(stacks.frame.get(at) as FrameId);
-    leaf.reverse();
-    const callee = leaf.find((frame) => !this.#passesOn(frames.function.get(frame))) ?? leaf[0];
-    const seam: Seam = {
-      python: last >= 0, cut, root: this.#rootOf(first < 0 ? NO_STACK : (stacks.prefix.get(first) as StackId)), leaf,
-      callee: callee === undefined ? -1 : frames.function.get(callee),
+    const list = stacks.framesOf(python).slice(0, certain);
+    // What the native stack names is exact, its line too: from the leaf side on, as far as there are such frames.
+    const missing: FrameId[] = [];
+    const { functions } = this.#shapes.of(python);
+    const put = (at: number, named: FrameId): void => {
+      if (frames.function.get(list[at]) === frames.function.get(named)) list[at] = named;
     };
-    // Names may be patched: only what has all of its own stays as it is.
-    if (named) {
-      if (this.#seams.size >= MOST_SEAMS) this.#seams.clear();
-      this.#seams.set(stack, seam);
+    if (certain === functions.length) {
+      let next = seam.named.length - 1;
+      for (let at = certain - 1; at >= 0 && next >= 0; at--) if (functions[at] === seam.called[next]) put(at, seam.named[next--]);
+    } else {
+      // Of the callers that are certain, those that it names as well; the rest of what it names comes below them.
+      let named = 0;
+      for (let at = 0; at < certain && named < seam.named.length; at++) if (functions[at] === seam.called[named]) put(at, seam.named[named++]);
+      missing.push(...seam.named.slice(named));
     }
-    return seam;
-  }
-
-  /** The frames above Python that say something: none where it is only how the interpreter or the C library starts a program. */
-  #rootOf(stack: StackId): StackId {
-    const { stacks, frames, functions } = this.#profile;
-    for (let at: number = stack; at >= 0; at = stacks.prefix.get(at)) {
-      if (!INTERPRETER_START.test(functions.libraryOf(frames.functionOf(stacks.frame.get(at) as FrameId)))) return stack;
+    let stack = root;
+    for (const frame of list) stack = stacks.intern(stack, frame);
+    for (const frame of missing) stack = stacks.intern(stack, frame);
+    for (const frame of seam.leaf) stack = stacks.intern(stack, frame);
+    if (all) {
+      if (this.#joined.size >= MOST_JOINED) this.#joined.clear();
+      this.#joined.set(key, stack);
     }
-    return NO_STACK;
-  }
-
-  #classOf(fn: number): number {
-    if (fn >= this.#classes.length) {
-      const bigger = new Uint8Array(Math.max(fn + 1, this.#classes.length * 2));
-      bigger.set(this.#classes);
-      this.#classes = bigger;
-    }
-    return this.#classes[fn] === UNSEEN ? (this.#classes[fn] = classOf(this.#profile, fn as FunctionId)) : this.#classes[fn];
-  }
-
-  /** Whether it is the interpreter's way to call any native function. */
-  #passesOn(fn: number): boolean {
-    return PASSES_ON.test(this.#profile.functions.nameOf(fn as FunctionId));
-  }
-
-  #settled(fn: number, nowMs: number): boolean {
-    if (nowMs === Infinity) return true;
-    const seen = this.#unnamed.get(fn);
-    if (seen === undefined) this.#unnamed.set(fn, { since: nowMs, pass: this.#passes });
-    return seen !== undefined && (this.#passes > seen.pass || nowMs - seen.since >= NAMES_MS);
+    return stack;
   }
 
   #process(pid: number): ProcessState {
@@ -340,7 +361,7 @@ export class Merger implements PythonSink {
     const { threads, processes } = this.#profile;
     const process = threads.process.get(row);
     const pid = process < 0 ? 0 : processes.pid.get(process);
-    return this.#threads[row] = { process: this.#process(pid), spans: this.#spans.get(`${pid} ${threads.tid.get(row)}`) ?? null, root: NO_STACK };
+    return this.#threads[row] = { process: this.#process(pid), pid, spans: this.#spans.get(`${pid} ${threads.tid.get(row)}`) ?? null, root: NO_STACK };
   }
 
   /** Lets go of spans that no row can ask for any more. */
@@ -354,49 +375,5 @@ export class Merger implements PythonSink {
     }
     if (before === Infinity) before = this.#covered - KEPT_ALONE;
     for (const spans of this.#spans.values()) spans.forget(before);
-  }
-}
-
-function classOf(profile: Profile, fn: FunctionId): number {
-  const { functions } = profile;
-  switch (functions.kindOf(fn)) {
-    case 'interpreter':
-    // In a native stack: a trampoline of `python -X perf`, which stands before its evaluation frame.
-    case 'python':
-      return EVALUATES;
-    case 'marker': {
-      const name = functions.nameOf(fn);
-      return name === '[truncated]' || name === '[unwinding lost]' ? CUT : OTHER;
-    }
-    case 'native': case 'unknown':
-      if ((functions.flags.get(fn) & FUNCTION_UNNAMED) !== 0) return UNNAMED;
-      return EVALUATION.test(functions.nameOf(fn)) ? EVALUATES : OTHER;
-    case 'kernel': case 'rust': case 'cuda': case 'gpu-copy': case 'javascript': case 'java':
-      return OTHER;
-  }
-}
-
-/** Python stacks on native roots: few pairs, asked for by every row. */
-class Joined {
-  #index = new RowIndex();
-  #keys: number[] = [];
-  #stacks: StackId[] = [];
-
-  of(profile: Profile, root: StackId, python: StackId): StackId {
-    if (root < 0) return python;
-    const hash = Math.imul(root, 0x2c1b3c6d) ^ Math.imul(python, 0x297a2d39);
-    for (let slot = this.#index.first(hash); ; slot = this.#index.next(slot)) {
-      const row = this.#index.row(slot);
-      if (row >= 0) {
-        if (this.#keys[row * 2] === root && this.#keys[row * 2 + 1] === python) return this.#stacks[row];
-        continue;
-      }
-      let stack = root;
-      for (const frame of profile.stacks.framesOf(python)) stack = profile.stacks.intern(stack, frame);
-      this.#index.put(slot, hash, this.#stacks.length);
-      this.#keys.push(root, python);
-      this.#stacks.push(stack);
-      return stack;
-    }
   }
 }

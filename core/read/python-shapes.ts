@@ -4,9 +4,31 @@ import type { Profile } from '#core/model/profile';
 
 /** A stack without its lines. */
 export interface Shape {
-  /** Function rows, root first. */
+  /** Functions (as PythonFunctions numbers them), root first. */
   readonly functions: readonly number[];
   readonly id: number;
+}
+
+/** Functions of one name and file are one here, whoever told of them. */
+export class PythonFunctions {
+  readonly #profile: Profile;
+  readonly #of: number[] = [];
+  readonly #first = new Map<number, number>();
+
+  constructor(profile: Profile) {
+    this.#profile = profile;
+  }
+
+  /** The row that stands for all of a function's rows. */
+  of(fn: number): number {
+    const known = this.#of[fn];
+    if (known !== undefined) return known;
+    const { functions } = this.#profile;
+    const key = functions.name.get(fn) * 0x400_0000 + functions.file.get(fn);
+    const first = this.#first.get(key) ?? fn;
+    this.#first.set(key, first);
+    return (this.#of[fn] = first);
+  }
 }
 
 const MOST_STACKS = 200_000;
@@ -16,6 +38,7 @@ const MOST_KNOWN = 48;
 /** Shapes of stacks, and those that were seen in each process by their innermost function. */
 export class PythonShapes {
   readonly #profile: Profile;
+  readonly functions: PythonFunctions;
   #ofStack = new Map<StackId, Shape>();
   readonly #shapes = new Map<string, Shape>();
   /** By pid, then by function row: a stack of each shape, the newest last. */
@@ -23,6 +46,7 @@ export class PythonShapes {
 
   constructor(profile: Profile) {
     this.#profile = profile;
+    this.functions = new PythonFunctions(profile);
   }
 
   of(stack: StackId): Shape {
@@ -30,7 +54,7 @@ export class PythonShapes {
     if (known !== undefined) return known;
     const { stacks, frames } = this.#profile;
     const functions: number[] = [];
-    for (let at: number = stack; at >= 0; at = stacks.prefix.get(at)) functions.push(frames.function.get(stacks.frame.get(at)));
+    for (let at: number = stack; at >= 0; at = stacks.prefix.get(at)) functions.push(this.functions.of(frames.function.get(stacks.frame.get(at))));
     functions.reverse();
     const key = functions.join(' ');
     let shape = this.#shapes.get(key);

@@ -57,6 +57,11 @@ export class PythonSpans {
     return (span < 0 ? NO_STACK : this.#stacks[span]) as StackId;
   }
 
+  /** When a span begins, ns; -Infinity where there is no such span. */
+  startOf(span: number): number {
+    return span < this.#from || span >= this.#length ? -Infinity : this.#starts[span];
+  }
+
   /** The spans at most `within` ns from a time, as [first, end): those beside a span that `find` gave. */
   around(span: number, time: number, within: number): readonly [number, number] {
     let first = span;

@@ -106,7 +106,7 @@ describe('one stack of two', () => {
   });
 
   test('evaluation frames of other versions, and the trampolines of -X perf', () => {
-    for (const frames of ['_PyEval_EvalFrame', 'PyEval_EvalFrameEx', '_PyEval_EvalFrameDefault.cold', 'py::train:/a/train.py ~python;EVAL']) {
+    for (const frames of ['_PyEval_EvalFrame', 'PyEval_EvalFrameEx', '_PyEval_EvalFrameDefault.cold', '<module> @train.py ~python;EVAL']) {
       expect(new Scene().native(`100 | main;${frames};leaf 1`).python('0-200 | <module>').finish().tree).toBe(picture(`
         main 1
           <module> 1
