@@ -1,6 +1,8 @@
 import { UserError, messageOf } from '#core/errors';
 import type { Check, RecordOptions, Target } from '#core/protocol/api';
 import type { Profiler } from './profiler.ts';
+import { refusedHere, withRefused } from './refused.ts';
+import { readSystem } from './system.ts';
 
 /** What every profiler of a list can do on a target, in its order. Never throws: a check that fails is one of state `no`. */
 export async function checksOf(profilers: readonly Profiler[], target: Target): Promise<readonly Check[]> {
@@ -11,7 +13,9 @@ export async function checksOf(profilers: readonly Profiler[], target: Target): 
       return profiler.lanes.map((lane) => ({ profiler: profiler.id, lane, state: 'no', version: '', text: messageOf(error), command: error instanceof UserError ? error.command : '' }));
     }
   }));
-  return all.flat();
+  const system = readSystem();
+  const refused = await refusedHere(system);
+  return all.flat().map((check) => withRefused(check, refused, system));
 }
 
 /** Whether a check says that the lane can be filled. */

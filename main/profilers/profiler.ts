@@ -11,7 +11,8 @@ export interface Watched {
 /** How a decoder thread is to read a stream: a plain value, so that it can be posted to a thread and kept in recording.json. */
 export type StreamFacts =
   | { readonly decoder: 'perf'; readonly id: string; readonly title: string; readonly watched: readonly number[]; readonly stacks: 'dwarf' | 'fp'; readonly directory: string; readonly source: string; readonly rateHz: number; /** How waiting time is taken; absent where it is not wanted. */ readonly offCpu?: string; /** Hand-over: rows before this monotonic ns belong to the stream before. */ readonly from?: number }
-  | { readonly decoder: 'py-spy'; readonly id: string; readonly title: string; readonly watched: readonly number[]; readonly directory: string; readonly source: string; readonly rateHz: number };
+  | { readonly decoder: 'py-spy'; readonly id: string; readonly title: string; readonly watched: readonly number[]; readonly directory: string; readonly source: string; readonly rateHz: number }
+  | { readonly decoder: 'python-helper'; readonly id: string; readonly title: string; readonly watched: readonly number[]; readonly directory: string; readonly source: string; readonly rateHz: number };
 
 /** Samples a second of processes that get light detail. */
 export const LIGHT_HZ = 20;
@@ -23,11 +24,13 @@ export interface WindowFacts {
   /** Maps the window's own thread ids to OS thread ids and names, where the profiler gives them apart. */
   readonly threads: readonly { readonly own: string; readonly tid: number; readonly name: string; readonly pid: number }[];
   /** Readings of the kernel's account of each thread: monotonic ns, ns on a CPU, and so on, flat. */
-  readonly onCpu?: readonly { readonly tid: number; readonly points: readonly number[] }[];
+  readonly onCpu?: readonly { readonly tid: number; readonly pid?: number; readonly points: readonly number[]; /** ns that it was runnable and had no CPU, one for each pair. */ readonly runnable?: readonly number[] }[];
   /** Idle samples are wanted too. */
   readonly idle?: boolean;
   /** perf looks at the same process: its rows of processes and threads come first. */
   readonly beside?: boolean;
+  /** Lanes that are switched on; absent: all. */
+  readonly lanes?: readonly LaneKind[];
 }
 
 export interface Terminal {
@@ -97,8 +100,8 @@ export interface Profiler {
   readonly full?: boolean;
   /** What it would risk on this target, as a sentence; '' for nothing. Where there is a risk it starts only when `options.risks` names it. */
   risk?(target: Target): string;
-  /** Part of the environment that a launched command needs for it, and words before its argv; absent: nothing. Asked before the launch. */
-  launch?(options: RecordOptions, scratch: string): Promise<{ readonly environment: Readonly<Record<string, string>>; readonly before: readonly string[] }>;
+  /** Part of the environment that a launched command needs for it, and words before its argv; absent: nothing. Asked before the launch; `environment` is what the command has so far. */
+  launch?(options: RecordOptions, scratch: string, environment: Readonly<Record<string, string>>): Promise<{ readonly environment: Readonly<Record<string, string>>; readonly before: readonly string[] }>;
   /** What it can do on this target, before anything starts. Never throws: what fails is a check of state `no`. */
   check(target: Target): Promise<readonly Check[]>;
   /** Resolves when samples can come. Throws UserError when it cannot start. */

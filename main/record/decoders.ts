@@ -5,9 +5,15 @@ import { Merger } from '#core/read/merge';
 import { PerfDecoder } from '#core/read/perf/decoder';
 import { PerfShared } from '#core/read/perf/threads';
 import { PySpyDecoder } from '#core/read/py-spy/decoder';
+import { PythonHelperDecoder } from '#core/read/python-helper';
 import { LiveSources } from '../native/live-sources.ts';
 import type { StreamFacts, WindowFacts } from '../profilers/profiler.ts';
 import { readContext } from './read-context.ts';
+
+/** Whether a stream is one of windows: facts and bytes in turns. */
+export function comesInWindows(decoder: string): boolean {
+  return decoder === 'py-spy' || decoder === 'python-helper';
+}
 
 /** A decoder of one stream, whatever its format. */
 export interface StreamDecoder {
@@ -47,6 +53,7 @@ export class DecoderSet {
     switch (facts.decoder) {
       case 'perf': return this.#perf(facts, events);
       case 'py-spy': return this.#pySpy(facts);
+      case 'python-helper': return this.#pythonHelper(facts);
       default: return assertNever(facts);
     }
   }
@@ -102,6 +109,16 @@ export class DecoderSet {
         this.#pySpys.delete(decoder);
         if (this.#pySpys.size === 0) this.#merger?.end();
       },
+      idle: () => false,
+    };
+  }
+
+  #pythonHelper(facts: Extract<StreamFacts, { decoder: 'python-helper' }>): StreamDecoder {
+    const decoder = new PythonHelperDecoder(this.#profile, { zeroAt: this.#zeroAt, directory: facts.directory, source: facts.source });
+    return {
+      push: () => { throw new Error('broken invariant: the Python helper comes in windows'); },
+      window: (window, bytes) => decoder.window(window, bytes),
+      end: () => decoder.end(),
       idle: () => false,
     };
   }

@@ -45,7 +45,7 @@ export interface Preparation {
  * Asks the profilers that start with a command what they want of it; `scratch` is the folder that their `start` will have too.
  * Words of the first one run first. One that cannot prepare is left out, with a notice.
  */
-export async function preparationOf(profilers: readonly Profiler[], options: RecordOptions, scratch: string): Promise<Preparation> {
+export async function preparationOf(profilers: readonly Profiler[], options: RecordOptions, scratch: string, given: Readonly<Record<string, string>> = {}): Promise<Preparation> {
   const environment: Record<string, string> = {};
   const before: string[] = [];
   const prepared: string[] = [];
@@ -53,7 +53,7 @@ export async function preparationOf(profilers: readonly Profiler[], options: Rec
   for (const profiler of profilers) {
     if (profiler.launch === undefined) continue;
     try {
-      const wanted = await profiler.launch(options, scratch);
+      const wanted = await profiler.launch(options, scratch, { ...ownEnvironment(), ...given, ...environment });
       Object.assign(environment, wanted.environment);
       before.push(...wanted.before);
       prepared.push(profiler.id);

@@ -9,7 +9,7 @@ import type { StreamFacts } from '../profilers/profiler.ts';
 import { openContents, recordingOf, replay } from '../library/contents.ts';
 import type { RecordingFile } from '../library/recording-file.ts';
 import { Breather } from './breather.ts';
-import { DecoderSet } from './decoders.ts';
+import { DecoderSet, comesInWindows } from './decoders.ts';
 import { importFile } from './import.ts';
 import type { DecoderEvent, DecoderJob } from './messages.ts';
 import { streamFiles } from './raw-stream.ts';
@@ -99,7 +99,7 @@ async function decodeAgain(profile: Profile, folder: string, emit: (event: Decod
 
 async function decodeStream(profile: Profile, folder: string, facts: StreamFacts, decoders: DecoderSet, breather: Breather): Promise<void> {
   const decoder = decoders.make(facts, { onThreadExit: () => undefined, onFinishedInit: () => undefined, onLost: () => undefined });
-  const windows = facts.decoder === 'py-spy' ? new WindowReader((window, bytes) => decoder.window(window, bytes)) : null;
+  const windows = comesInWindows(facts.decoder) ? new WindowReader((window, bytes) => decoder.window(window, bytes)) : null;
   for (const name of streamFiles(folder, facts.id)) {
     try {
       for await (const piece of unpacked(createReadStream(join(folder, name)), 'zstd')) {

@@ -45,7 +45,7 @@ export async function startRecording(request: StartRequest): Promise<Recording> 
   let preparation: Preparation = { environment: {}, before: [], prepared: [], notices: [] };
   try {
     if (target.kind === 'launch') {
-      preparation = await preparationOf(starters(choice).map(({ profiler }) => profiler), options, join(folder, 'scratch'));
+      preparation = await preparationOf(starters(choice).map(({ profiler }) => profiler), options, join(folder, 'scratch'), target.environment);
       launched = await launchStopped({
         argv: target.argv, before: preparation.before, directory: target.directory, environment: { ...target.environment, ...preparation.environment }, terminal: request.terminal,
         title: target.argv[0], cast: join(folder, 'terminal.cast'), startedAt,
