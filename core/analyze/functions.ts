@@ -1,7 +1,10 @@
 import type { FunctionId } from '#core/model/ids';
 import type { CallTree } from './call-tree.ts';
 
-/** What a function takes in a tree. Weights in the lane's unit; recursion is counted once. */
+/**
+ * What a function takes in a tree. Weights in the lane's unit; recursion is counted once. Of held memory these are net numbers:
+ * a function that freed more than it allocated has less than 0.
+ */
 export interface FunctionRow {
   readonly fn: FunctionId;
   readonly self: number;
@@ -25,16 +28,16 @@ export function functionsTable(tree: CallTree): FunctionRow[] {
     const fn = fns[node];
     boxes[fn]++;
     if (outermost) {
-      total[fn] += tree.totalOf(node);
-      samples[fn] += tree.samplesOf(node);
+      total[fn] += tree.netOf(node);
+      samples[fn] += tree.netSamplesOf(node);
     }
     // Leaves first, a function's own weight is what its roots carry.
     if (!tree.inverted) {
-      self[fn] += tree.self(node);
-      selfSamples[fn] += tree.selfSamples(node);
+      self[fn] += tree.netSelf(node);
+      selfSamples[fn] += tree.netSelfSamples(node);
     } else if (tree.parent(node) < 0) {
-      self[fn] += tree.totalOf(node);
-      selfSamples[fn] += tree.samplesOf(node);
+      self[fn] += tree.netOf(node);
+      selfSamples[fn] += tree.netSamplesOf(node);
     }
   });
   const rows: FunctionRow[] = [];
@@ -43,6 +46,33 @@ export function functionsTable(tree: CallTree): FunctionRow[] {
     rows.push({ fn: fn as FunctionId, self: self[fn], total: total[fn], selfSamples: selfSamples[fn], samples: samples[fn], boxes: boxes[fn] });
   }
   return rows;
+}
+
+/** What one function takes, as `functionsTable` says it; null where it has no weight. One look over the nodes. */
+export function functionRow(tree: CallTree, fn: number): FunctionRow | null {
+  const fns = tree.functions();
+  const parents = tree.parents();
+  const totals = tree.totals();
+  const nets = tree.nets();
+  const row = { fn: fn as FunctionId, self: 0, total: 0, selfSamples: 0, samples: 0, boxes: 0 };
+  for (let node = 0; node < fns.length; node++) {
+    if (fns[node] !== fn || !(totals[node] > 0 || nets[node] < 0)) continue;
+    let outermost = true;
+    for (let at = parents[node]; outermost && at >= 0; at = parents[at]) if (fns[at] === fn) outermost = false;
+    row.boxes++;
+    if (outermost) {
+      row.total += nets[node];
+      row.samples += tree.netSamplesOf(node);
+    }
+    if (!tree.inverted) {
+      row.self += tree.netSelf(node);
+      row.selfSamples += tree.netSelfSamples(node);
+    } else if (parents[node] < 0) {
+      row.self += nets[node];
+      row.selfSamples += tree.netSamplesOf(node);
+    }
+  }
+  return row.boxes === 0 ? null : row;
 }
 
 /** A caller or callee of a function, with the weight of the samples in which the one called the other. */
@@ -63,8 +93,8 @@ export function neighboursOf(tree: CallTree, fn: FunctionId): { callers: Neighbo
   const below = new Map<number, { total: number; samples: number }>();
   const add = (to: Map<number, { total: number; samples: number }>, who: number, node: number): void => {
     const row = to.get(who) ?? { total: 0, samples: 0 };
-    row.total += tree.totalOf(node);
-    row.samples += tree.samplesOf(node);
+    row.total += tree.netOf(node);
+    row.samples += tree.netSamplesOf(node);
     to.set(who, row);
   };
   // By function: how many of its boxes that were called by `fn` are open on the way down.
@@ -92,6 +122,7 @@ export function neighboursOf(tree: CallTree, fn: FunctionId): { callers: Neighbo
  */
 function walk(tree: CallTree, enter: (node: number, outermost: boolean) => void, leave?: (node: number) => void): void {
   const totals = tree.totals();
+  const nets = tree.nets();
   const fns = tree.functions();
   const active = new Int32Array(tree.profile.functions.length);
   const todo: number[] = [...tree.children(-1)].reverse();
@@ -102,7 +133,8 @@ function walk(tree: CallTree, enter: (node: number, outermost: boolean) => void,
       leave?.(~node);
       continue;
     }
-    if (!(totals[node] > 0)) continue;
+    // What gained, and what lost: below a node of neither there is nothing.
+    if (!(totals[node] > 0 || nets[node] < 0)) continue;
     enter(node, active[fns[node]]++ === 0);
     todo.push(~node);
     for (const child of tree.children(node)) todo.push(child);

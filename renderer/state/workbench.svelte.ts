@@ -18,6 +18,8 @@ export class Tab {
   /** Row of the library that the profile belongs to; '' for an imported file. */
   library = $state('');
   view = $state.raw<ViewValue>(FIRST_VIEW);
+  /** How many of the last seconds are shown while rows come, moving with the clock; 0 = the view's own range. */
+  follow = $state(0);
 
   constructor(id: string, kind: 'home' | 'profile') {
     this.id = id;
@@ -31,6 +33,7 @@ interface StoredTab {
   readonly title: string;
   readonly library: string;
   readonly view: ViewValue;
+  readonly follow?: number;
 }
 
 interface Stored {
@@ -56,7 +59,7 @@ class Workbench {
       $effect(() => {
         const stored: Stored = {
           active: this.activeId,
-          tabs: this.tabs.filter((tab) => tab.kind === 'profile').map(({ id, profile, title, library, view }) => ({ id, profile, title, library, view })),
+          tabs: this.tabs.filter((tab) => tab.kind === 'profile').map(({ id, profile, title, library, view, follow }) => ({ id, profile, title, library, view, follow })),
         };
         sessionStorage.setItem(KEY, JSON.stringify(stored));
       });
@@ -176,6 +179,7 @@ class Workbench {
       tab.title = from.title;
       tab.library = from.library;
       tab.view = { ...FIRST_VIEW, ...from.view };
+      tab.follow = from.follow ?? 0;
       return tab;
     })];
     if (this.tabs.some((tab) => tab.id === stored.active)) this.activeId = stored.active;

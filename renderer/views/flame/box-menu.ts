@@ -2,10 +2,12 @@
 import type { CallTree } from '#core/analyze/call-tree';
 import { messageOf } from '#core/errors';
 import type { MenuRow } from '../recording/menu-row.ts';
-import type { Session } from '../recording/session.svelte.ts';
+import type { Pane } from '../recording/pane.svelte.ts';
+import { startWhile, whyNoWhile } from '../recording/while.ts';
+import { reasonOfNode } from './reasons.ts';
 
 interface BoxMenu {
-  readonly session: Session;
+  readonly pane: Pane;
   readonly tree: CallTree;
   readonly node: number;
   readonly say: (text: string) => void;
@@ -13,11 +15,18 @@ interface BoxMenu {
   readonly zoom: () => void;
 }
 
-export function boxRows({ session, tree, node, say, searchFor, zoom }: BoxMenu): MenuRow[] {
+export function boxRows({ pane, tree, node, say, searchFor, zoom }: BoxMenu): MenuRow[] {
+  const { session } = pane;
   const fn = session.refOf(tree.fn(node));
   const recursive = isRecursive(tree, node);
+  const reason = reasonOfNode(tree, node);
   return [
     { label: 'Zoom here', key: 'Enter', run: zoom },
+    ...whileRows(pane, tree, node),
+    ...(reason === null ? [] : [
+      { label: `Only waits for ${reason}`, line: true, run: () => session.transform({ kind: 'keep-reason', reason }) },
+      { label: `Without waits for ${reason}`, run: () => session.transform({ kind: 'drop-reason', reason }) },
+    ] satisfies MenuRow[]),
     { label: 'Focus on function', key: 'f', line: true, run: () => session.transform({ kind: 'focus', fn }) },
     { label: 'Merge function into caller', key: 'm', run: () => session.transform({ kind: 'merge', fn }) },
     { label: 'Drop samples with function', key: 'd', run: () => session.transform({ kind: 'drop', fn }) },
@@ -33,6 +42,13 @@ export function boxRows({ session, tree, node, say, searchFor, zoom }: BoxMenu):
     { label: 'Copy name', run: () => void copy(fn.name, 'Name copied', say) },
     { label: 'Copy stack', key: 'Ctrl C', run: () => void copy(tree.pathOf(node).map((one) => one.name).join('\n'), 'Stack copied', say) },
   ];
+}
+
+/** What the other lanes did while this box was so. Only where a lane has intervals and another one is there to look at. */
+function whileRows(pane: Pane, tree: CallTree, node: number): MenuRow[] {
+  if (!tree.lane.intervals) return [];
+  const why = whyNoWhile(tree, node);
+  return [{ label: 'While this waits', key: 'w', ...(why === '' ? {} : { why }), run: () => startWhile(pane.session, tree, node) }];
 }
 
 /** Whether the function is in its own stack, above or below the box. */

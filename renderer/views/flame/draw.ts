@@ -1,13 +1,12 @@
-// Boxes to a 2D canvas. No state: the same picture in gives the same pixels out.
+// Boxes to a 2D canvas. No state: the same picture in gives the same pixels out. Two layers: fills and labels, which change with
+// the data, and edges and the strip, which change with the pointer.
 import type { CallTree } from '#core/analyze/call-tree';
 import type { Boxes } from '#core/analyze/layout';
-import { labelFor } from '#core/analyze/labels';
 import type { BoxInk } from './ink.ts';
+import { LABEL_SIZE } from './label-cache.ts';
 
 /** The strip above row 1 that marks matching and selected boxes, and the gap under it. */
 export const STRIP = 4;
-/** Labels, px. */
-export const LABEL_SIZE = 11;
 /** Row 1 begins this far under the top. */
 export const TOP = STRIP + 2;
 
@@ -29,8 +28,10 @@ export interface FlamePicture {
   readonly hovered: number;
   /** Node, -1 = none. */
   readonly selected: number;
-  /** Function whose boxes get an edge; -1 = none. */
+  /** Function whose boxes get an edge: the chosen one; -1 = none. */
   readonly linked: number;
+  /** Another one: what the pointer is on, here or in another pane; -1 or absent = none. */
+  readonly pointed?: number;
   /** One byte a node, null = no search. */
   readonly matches: Uint8Array | null;
   /** Depth of the zoomed node, -1 = none: boxes above it are paler. */
@@ -67,16 +68,29 @@ export function contentHeight(rows: number, pitch: number): number {
 
 /** Left and right edge of a box in CSS px, snapped to device pixels; boxes of 3 px or more end 1 px early. */
 export function edgesOf(picture: Pick<FlamePicture, 'boxes' | 'width' | 'ratio'>, box: number): [number, number] {
-  const { boxes, ratio } = picture;
-  const left = boxes.x[box];
-  const from = Math.round(left * ratio) / ratio;
-  let to = Math.round((left + boxes.width[box]) * ratio) / ratio;
-  if (to - from >= 3 && to < picture.width) to -= 1;
-  return [from, Math.max(to, from + 1 / ratio)];
+  const from = leftOf(picture, box);
+  return [from, rightOf(picture, box, from)];
 }
 
+function leftOf({ boxes, ratio }: Pick<FlamePicture, 'boxes' | 'ratio'>, box: number): number {
+  return Math.round(boxes.x[box] * ratio) / ratio;
+}
+
+function rightOf({ boxes, ratio, width }: Pick<FlamePicture, 'boxes' | 'width' | 'ratio'>, box: number, from: number): number {
+  let to = Math.round((boxes.x[box] + boxes.width[box]) * ratio) / ratio;
+  if (to - from >= 3 && to < width) to -= 1;
+  return Math.max(to, from + 1 / ratio);
+}
+
+/** Both layers on one canvas. */
 export function drawFlame(ctx: CanvasRenderingContext2D, picture: FlamePicture, ink: BoxInk): void {
-  const { boxes, tree, width, height, ratio, matches } = picture;
+  drawBoxes(ctx, picture, ink);
+  drawEdges(ctx, picture, ink);
+}
+
+/** Fills and labels. */
+export function drawBoxes(ctx: CanvasRenderingContext2D, picture: FlamePicture, ink: BoxInk): void {
+  const { boxes, tree, width, height, ratio, matches, zoomDepth } = picture;
   const box = picture.pitch - 1;
   const baseline = Math.round(box / 2 + 4);
   ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -85,25 +99,99 @@ export function drawFlame(ctx: CanvasRenderingContext2D, picture: FlamePicture, 
   ctx.fillRect(0, 0, width, height);
   ctx.textBaseline = 'alphabetic';
   ctx.font = ink.font;
+  // Widths of labels come from the advance table, which has no kerning either; shaping without it is several times as fast.
+  ctx.fontKerning = 'none';
+  const fns = tree.functions();
 
-  // Fills first, then text, then edges: an edge lies over everything.
+  // Boxes are row by row: all above and below what is seen are left out at once.
   let alpha = 1;
+  let colour = '';
+  let row = -1;
+  let top = 0;
+  let seen = false;
   for (let i = 0; i < boxes.count; i++) {
+    if (boxes.row[i] !== row) {
+      row = boxes.row[i];
+      top = rowTop(picture, row);
+      seen = top + box >= STRIP && top <= height;
+    }
+    if (!seen) continue;
     const node = boxes.node[i];
-    const top = rowTop(picture, boxes.row[i]);
-    if (top + box < STRIP || top > height) continue;
-    const [from, to] = edgesOf(picture, i);
-    const wanted = matches !== null && (node < 0 || matches[node] === 0) ? 0.45 : boxes.row[i] < picture.zoomDepth ? 0.6 : 1;
+    const from = leftOf(picture, i);
+    const to = rightOf(picture, i, from);
+    const wanted = matches !== null && (node < 0 || matches[node] === 0) ? 0.45 : row < zoomDepth ? 0.6 : 1;
     if (wanted !== alpha) ctx.globalAlpha = alpha = wanted;
-    ctx.fillStyle = node < 0 ? ink.folded : ink.fill(tree, node);
+    const fill = node < 0 ? ink.folded : ink.of(fns[node]);
+    // A colour is a text that the canvas reads again each time.
+    if (fill !== colour) ctx.fillStyle = colour = fill;
     ctx.fillRect(from, top, to - from, box);
-    if (node >= 0 && ink.foot(tree, node)) {
+    const mark = node < 0 ? 0 : ink.markOf(fns[node]);
+    if (mark === 0) continue;
+    if (mark === 1) {
       ctx.fillStyle = ink.label;
       ctx.globalAlpha = alpha * 0.55;
       ctx.fillRect(from, top + box - 2, to - from, 2);
       ctx.globalAlpha = alpha;
+    } else {
+      const hatch = ink.hatch(ctx);
+      if (hatch !== null) {
+        ctx.fillStyle = hatch;
+        ctx.fillRect(from, top, to - from, box);
+      }
     }
+    colour = '';
   }
+  ctx.globalAlpha = 1;
+
+  ctx.fillStyle = ink.label;
+  const { labels } = ink;
+  // Places after names are paler: they follow together, so that the opacity changes once.
+  let places = 0;
+  row = -1;
+  for (let i = 0; i < boxes.count; i++) {
+    if (boxes.row[i] !== row) {
+      row = boxes.row[i];
+      top = rowTop(picture, row);
+      seen = top + box >= STRIP && top <= height;
+    }
+    if (!seen || boxes.width[i] < 22) continue;
+    const node = boxes.node[i];
+    if (node < 0) continue;
+    const from = leftOf(picture, i);
+    const label = labels.of(node, rightOf(picture, i, from) - from - 7, picture);
+    if (label === null) continue;
+    ctx.fillText(label.name, from + 4, top + baseline);
+    if (label.place !== '') places++;
+  }
+  if (places === 0) return;
+  ctx.globalAlpha = ink.placeAlpha;
+  row = -1;
+  for (let i = 0; i < boxes.count && places > 0; i++) {
+    if (boxes.row[i] !== row) {
+      row = boxes.row[i];
+      top = rowTop(picture, row);
+      seen = top + box >= STRIP && top <= height;
+    }
+    if (!seen || boxes.width[i] < 22) continue;
+    const node = boxes.node[i];
+    if (node < 0) continue;
+    const from = leftOf(picture, i);
+    const label = labels.of(node, rightOf(picture, i, from) - from - 7, picture);
+    if (label === null || label.place === '') continue;
+    ctx.fillText(label.place, from + 4 + label.nameWidth + PLACE_GAP, top + baseline);
+    places--;
+  }
+  ctx.globalAlpha = 1;
+}
+
+const PLACE_GAP = (7 / 11) * LABEL_SIZE;
+
+/** What lies over the boxes: the pointer's, linked, selected and matching ones, and the strip. The canvas is not cleared. */
+export function drawEdges(ctx: CanvasRenderingContext2D, picture: FlamePicture, ink: BoxInk): void {
+  const { boxes, tree, width, height, ratio, matches, selected, linked } = picture;
+  const pointed = picture.pointed ?? -1;
+  const box = picture.pitch - 1;
+  ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
   ctx.globalAlpha = 1;
 
   if (picture.hovered >= 0 && picture.hovered < boxes.count) {
@@ -114,37 +202,19 @@ export function drawFlame(ctx: CanvasRenderingContext2D, picture: FlamePicture, 
     edge(ctx, from, top, to, box, 1, ink.label);
   }
 
-  for (let i = 0; i < boxes.count; i++) {
-    const node = boxes.node[i];
-    if (node < 0) continue;
-    if (boxes.width[i] < 22) continue;
-    const top = rowTop(picture, boxes.row[i]);
-    if (top + box < STRIP || top > height) continue;
-    const [from, to] = edgesOf(picture, i);
-    const left = from;
-    const room = to - from - 7;
-    const label = labelFor(picture.nameOf(node), picture.placeOf(node), room, LABEL_SIZE);
-    if (label === null) continue;
-    ctx.fillStyle = ink.label;
-    ctx.fillText(label.name, left + 4, top + baseline);
-    if (label.place !== '') {
-      ctx.globalAlpha = ink.placeAlpha;
-      ctx.fillText(label.place, left + 4 + label.nameWidth + 7, top + baseline);
-      ctx.globalAlpha = 1;
+  if (matches !== null || selected >= 0 || linked >= 0 || pointed >= 0) {
+    const fns = tree.functions();
+    for (let i = 0; i < boxes.count; i++) {
+      const node = boxes.node[i];
+      if (node < 0) continue;
+      const fn = fns[node];
+      const label = node === selected || fn === linked || (fn === pointed && i !== picture.hovered);
+      if (!label && (matches === null || matches[node] !== 1)) continue;
+      const top = rowTop(picture, boxes.row[i]);
+      if (top + box < STRIP || top > height) continue;
+      const from = leftOf(picture, i);
+      edge(ctx, from, top, rightOf(picture, i, from), box, 2, label ? ink.label : ink.match);
     }
-  }
-
-  for (let i = 0; i < boxes.count; i++) {
-    const node = boxes.node[i];
-    if (node < 0) continue;
-    const match = matches !== null && matches[node] === 1;
-    const chosen = node === picture.selected;
-    const linked = picture.linked >= 0 && tree.fn(node) === picture.linked;
-    if (!match && !chosen && !linked) continue;
-    const top = rowTop(picture, boxes.row[i]);
-    if (top + box < STRIP || top > height) continue;
-    const [from, to] = edgesOf(picture, i);
-    edge(ctx, from, top, to, box, 2, chosen || linked ? ink.label : ink.match);
   }
 
   ctx.fillStyle = ink.surface;

@@ -2,8 +2,10 @@
 import type { CallTree } from '#core/analyze/call-tree';
 import { colourOfFunction, foldColour, labelColour, placeOpacity } from '#core/analyze/colour';
 import type { Theme } from '#core/analyze/colour';
+import { isNotWaitingReason } from './reasons.ts';
 import type { FunctionId } from '#core/model/ids';
 import type { Profile } from '#core/model/profile';
+import { LabelCache } from './label-cache.ts';
 
 /** Tokens of the theme as CSS colours. */
 export interface Ink {
@@ -62,9 +64,13 @@ export class BoxInk {
   readonly font: string;
   readonly placeAlpha: number;
   readonly theme: Theme;
+  /** Labels of boxes, in the room that they had. */
+  readonly labels = new LabelCache();
   #profile: Profile;
   #muted: boolean;
   #fills: string[] = [];
+  #marks: number[] = [];
+  #hatch: CanvasPattern | null | undefined;
 
   /** `muted` is for stack frames of the off-CPU lane. */
   constructor(profile: Profile, ink: Ink, muted = false) {
@@ -96,9 +102,33 @@ export class BoxInk {
     return (this.#fills[fn] = colourOfFunction(functions, id, this.theme, this.#muted));
   }
 
-  /** GPU copies have a line along the foot, so that they differ from kernels without colour. */
-  foot(tree: CallTree, node: number): boolean {
-    const fn = tree.fn(node);
-    return fn >= 0 && this.#profile.functions.kindOf(fn as FunctionId) === 'gpu-copy';
+  /** What a function's boxes have besides their colour: 0 nothing, 1 a line along the foot (GPU copies), 2 hatched (no wait at all). */
+  markOf(fn: number): 0 | 1 | 2 {
+    const known = this.#marks[fn];
+    if (known !== undefined) return known as 0 | 1 | 2;
+    const { functions } = this.#profile;
+    if (fn < 0 || fn >= functions.length) return 0;
+    const kind = functions.kindOf(fn as FunctionId);
+    const mark = kind === 'gpu-copy' ? 1 : this.#muted && kind === 'marker' && isNotWaitingReason(functions.nameOf(fn as FunctionId)) ? 2 : 0;
+    this.#marks[fn] = mark;
+    return mark;
+  }
+
+  /** Slanting lines, for what is no wait. */
+  hatch(ctx: CanvasRenderingContext2D): CanvasPattern | null {
+    if (this.#hatch !== undefined) return this.#hatch;
+    const tile = document.createElement('canvas');
+    tile.width = tile.height = 6;
+    const pen = tile.getContext('2d');
+    if (pen === null) return null;
+    pen.strokeStyle = this.label;
+    pen.globalAlpha = this.theme === 'dark' ? 0.3 : 0.26;
+    pen.lineWidth = 1;
+    for (const at of [-3, 0, 3, 6]) {
+      pen.moveTo(at - 1, 7);
+      pen.lineTo(at + 7, -1);
+    }
+    pen.stroke();
+    return (this.#hatch = ctx.createPattern(tile, 'repeat'));
   }
 }

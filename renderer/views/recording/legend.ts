@@ -1,9 +1,10 @@
 // Which colours the legend names. Pure.
 import type { CallTree } from '#core/analyze/call-tree';
 import type { ColourKind } from '#core/analyze/colour';
-import { COLOUR_KINDS, KIND_TITLES, REASONS, colourKind, kindColour, reasonColour, reasonOf, reasonTitle } from '#core/analyze/colour';
+import { COLOUR_KINDS, KIND_TITLES, REASONS, colourKind, kindColour, reasonColour, reasonOf as colourReason, reasonTitle } from '#core/analyze/colour';
 import type { Theme } from '#core/analyze/colour';
 import type { FunctionId } from '#core/model/ids';
+import { reasonsOf } from '../flame/reasons.ts';
 
 /** Kinds of the functions that have weight in a tree, in the legend's order. */
 export function kindsOf(tree: CallTree): ColourKind[] {
@@ -35,17 +36,13 @@ export interface LegendEntry {
   readonly colour: string;
 }
 
-/** What the legend says of a tree: kinds of code; of waiting time, where frames are muted, the reasons. */
-export function legendOf(tree: CallTree, theme: Theme): LegendEntry[] {
-  if (tree.lane.kind !== 'off-cpu') return kindsOf(tree).map((kind) => ({ title: KIND_TITLES[kind], colour: kindColour(kind, theme) }));
-  const { functions } = tree.profile;
-  const fns = tree.functions();
-  const totals = tree.totals();
-  const names = new Set<string>();
-  for (let node = 0; node < fns.length; node++) {
-    const fn = fns[node] as FunctionId;
-    if (totals[node] > 0 && functions.kindOf(fn) === 'marker') names.add(functions.nameOf(fn));
+/** What the legend says of the trees on screen: kinds of code; of waiting time alone, where frames are muted, the reasons. */
+export function legendOf(trees: readonly CallTree[], theme: Theme): LegendEntry[] {
+  const code = trees.filter((tree) => tree.lane.kind !== 'off-cpu');
+  if (code.length > 0) {
+    const seen = new Set(code.flatMap(kindsOf));
+    return COLOUR_KINDS.filter((kind) => seen.has(kind)).map((kind) => ({ title: KIND_TITLES[kind], colour: kindColour(kind, theme) }));
   }
-  const seen = new Set([...names].map(reasonOf));
+  const seen = new Set(trees.flatMap(reasonsOf).map((row) => colourReason(row.reason)));
   return REASONS.filter((reason) => seen.has(reason)).map((reason) => ({ title: reasonTitle(reason), colour: reasonColour(reason, theme) }));
 }

@@ -3,10 +3,11 @@ import { FIRST_PICTURE, FIRST_VIEW } from '#core/analyze/view';
 import { NO_STACK, ns } from '#core/model/ids';
 import type { ProcessId } from '#core/model/ids';
 import { Profile } from '#core/model/profile';
-import type { ProfileStatus } from '#core/protocol/api';
+import type { LaneStatus, ProfileStatus } from '#core/protocol/api';
 import { convertCommand, fileName, quoted } from '../../../renderer/views/picture/command.ts';
 import { legibleFrom, sizeOf, textSizeOf, unitsOf, unitsOfText, within } from '../../../renderer/views/picture/options.ts';
 import { threadChoices, threadsText } from '../../../renderer/views/recording/threads.ts';
+import type { EmptyFacts } from '../../../renderer/views/recording/waiting.ts';
 import { emptiness } from '../../../renderer/views/recording/waiting.ts';
 import { cost, durationText, transformText } from '../../../renderer/views/recording/words.ts';
 import { firstDirection, sorted } from '../../../renderer/views/table/sort.ts';
@@ -65,7 +66,8 @@ test('sizes and text of a picture', () => {
 });
 
 describe('an empty picture says why', () => {
-  const facts = { status: STATUS, laneSamples: 0, ranges: null, filtered: false, laneTitle: 'CPU', source: '' };
+  const facts: EmptyFacts = { status: STATUS, kind: 'cpu', lane: null, laneSamples: 0, ranges: null, during: '', laneTitle: 'CPU', source: '', several: false };
+  const lane = (kind: LaneStatus['kind'], state: LaneStatus['state'], more: Partial<LaneStatus> = {}): LaneStatus => ({ kind, state, profilers: [], text: '', command: '', switchable: false, ...more });
 
   test('while nothing has come', () => {
     expect(emptiness(facts).title).toBe('Waiting for the first samples');
@@ -79,7 +81,30 @@ describe('an empty picture says why', () => {
 
   test('when a range or a filter leaves nothing', () => {
     expect(emptiness({ ...facts, laneSamples: 9, ranges: [[33.1e9, 33.18e9]] })).toMatchObject({ title: 'No CPU samples in 33.100 – 33.180 s', offer: 'whole' });
-    expect(emptiness({ ...facts, laneSamples: 9, filtered: true }).offer).toBe('threads');
+    expect(emptiness({ ...facts, laneSamples: 9 }).offer).toBe('threads');
+    expect(emptiness({ ...facts, laneSamples: 9, during: 'while load waits' })).toMatchObject({ title: 'Nothing in CPU while load waits', offer: 'while' });
+  });
+
+  test('a lane that cannot be here says why, and that the others go on', () => {
+    const cuda = { ...facts, kind: 'cuda' as const, laneTitle: 'CUDA', several: true };
+    expect(emptiness({ ...cuda, lane: lane('cuda', 'none', { text: 'There is no GPU.' }) }))
+      .toMatchObject({ title: 'GPU kernels cannot be captured here', text: 'There is no GPU.', command: '', foot: 'The other lanes go on.', sign: 'no' });
+    expect(emptiness({ ...cuda, lane: lane('cuda', 'none', { text: 'ptrace_scope is 1.', command: 'sudo sysctl kernel.yama.ptrace_scope=0' }) }))
+      .toMatchObject({ title: 'GPU kernels cannot be captured from this process yet', command: 'sudo sysctl kernel.yama.ptrace_scope=0' });
+  });
+
+  test('a lane that is off can be switched on while recording', () => {
+    const memory = { ...facts, kind: 'memory' as const, laneTitle: 'Memory', several: true };
+    expect(emptiness({ ...memory, lane: lane('memory', 'off', { switchable: true }) })).toMatchObject({ title: 'Memory is switched off', offer: 'switch-on' });
+    expect(emptiness({ ...memory, lane: lane('memory', 'off', { text: 'Not asked for.' }), status: { ...STATUS, phase: 'done' } })).toMatchObject({ title: 'Memory was not recorded', offer: 'none' });
+  });
+
+  test('each lane says what it waits for; what is wrong with all of it stands in the first one', () => {
+    const status = { ...STATUS, notices: [{ id: 'n', level: 'warn' as const, text: 'perf is late', command: '' }] };
+    expect(emptiness({ ...facts, status, several: true, lane: lane('cpu', 'on') })).toMatchObject({ notice: 'n', foot: 'perf is late' });
+    const memory = emptiness({ ...facts, status, several: true, kind: 'memory', laneTitle: 'Memory', lane: lane('memory', 'on', { profilers: ['perf'] }) });
+    expect(memory).toMatchObject({ notice: '', title: 'Waiting for the first samples' });
+    expect(memory.text).toContain('has not grown since the recording began');
   });
 });
 
