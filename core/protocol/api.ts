@@ -59,6 +59,10 @@ export interface Check {
   readonly text: string;
   /** The one command that fixes it; '' where there is none. */
   readonly command: string;
+  /** What it would risk on this target, as a sentence: it starts only when `RecordOptions.risks` names its profiler. Absent: nothing. */
+  readonly risk?: string;
+  /** It records every allocation: it starts only when `RecordOptions.memory` is `full`. */
+  readonly full?: boolean;
 }
 
 export interface RecordOptions {

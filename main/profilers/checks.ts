@@ -8,7 +8,9 @@ import { readSystem } from './system.ts';
 export async function checksOf(profilers: readonly Profiler[], target: Target): Promise<readonly Check[]> {
   const all = await Promise.all(profilers.map(async (profiler): Promise<readonly Check[]> => {
     try {
-      return await profiler.check(target);
+      const risk = profiler.risk?.(target) ?? '';
+      const more = { ...(risk === '' ? {} : { risk }), ...(profiler.full === true ? { full: true } : {}) };
+      return (await profiler.check(target)).map((check) => ({ ...check, ...more }));
     } catch (error) {
       return profiler.lanes.map((lane) => ({ profiler: profiler.id, lane, state: 'no', version: '', text: messageOf(error), command: error instanceof UserError ? error.command : '' }));
     }
