@@ -15,7 +15,7 @@ const stream = v.looseObject({
   /** Any: a stream of a decoder that this version does not know is kept, and its tables are read. */
   decoder: v.string(), id: v.pipe(v.string(), v.regex(/^[\w.-]+$/)), title: v.string(), watched: v.optional(v.array(v.number()), []),
   directory: v.optional(v.string(), ''), source: v.optional(v.string(), ''), rateHz: v.optional(v.number(), 0),
-  stacks: v.optional(v.picklist(['dwarf', 'fp'])), from: v.optional(v.number()), offCpu: v.optional(v.string()),
+  stacks: v.optional(v.picklist(['dwarf', 'fp'])), from: v.optional(v.number()), offCpu: v.optional(v.string()), faults: v.optional(v.string()), memory: v.optional(v.string()),
 });
 const profilerRun = v.object({
   id: v.string(), title: v.string(), argv: v.array(v.string()), exitCode: v.nullable(v.number()), signal: v.nullable(v.number()), error: v.string(),

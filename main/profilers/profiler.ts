@@ -10,7 +10,7 @@ export interface Watched {
 
 /** How a decoder thread is to read a stream: a plain value, so that it can be posted to a thread and kept in recording.json. */
 export type StreamFacts =
-  | { readonly decoder: 'perf'; readonly id: string; readonly title: string; readonly watched: readonly number[]; readonly stacks: 'dwarf' | 'fp'; readonly directory: string; readonly source: string; readonly rateHz: number; /** How waiting time is taken; absent where it is not wanted. */ readonly offCpu?: string; /** Hand-over: rows before this monotonic ns belong to the stream before. */ readonly from?: number }
+  | { readonly decoder: 'perf'; readonly id: string; readonly title: string; readonly watched: readonly number[]; readonly stacks: 'dwarf' | 'fp'; readonly directory: string; readonly source: string; readonly rateHz: number; /** How waiting time, page faults and memory from the kernel are taken; absent where they are not wanted. */ readonly offCpu?: string; readonly faults?: string; readonly memory?: string; /** Hand-over: rows before this monotonic ns belong to the stream before. */ readonly from?: number }
   | { readonly decoder: 'py-spy'; readonly id: string; readonly title: string; readonly watched: readonly number[]; readonly directory: string; readonly source: string; readonly rateHz: number }
   | { readonly decoder: 'python-helper'; readonly id: string; readonly title: string; readonly watched: readonly number[]; readonly directory: string; readonly source: string; readonly rateHz: number };
 

@@ -7,6 +7,7 @@ import { PerfShared } from '#core/read/perf/threads';
 import { PySpyDecoder } from '#core/read/py-spy/decoder';
 import { PythonHelperDecoder } from '#core/read/python-helper';
 import { LiveSources } from '../native/live-sources.ts';
+import { waitChannel } from '../native/wait-channel.ts';
 import type { StreamFacts, WindowFacts } from '../profilers/profiler.ts';
 import { readContext } from './read-context.ts';
 
@@ -79,6 +80,8 @@ export class DecoderSet {
       zeroAt: this.#zeroAt, stacks: facts.stacks, rateHz: facts.rateHz, directory: facts.directory, source: facts.source,
       live: this.#live, sources: this.#sources, context: readContext(facts.title), shared: this.#perfShared,
       ...(facts.from === undefined ? {} : { from: facts.from }), ...(facts.offCpu === undefined ? {} : { offCpu: facts.offCpu }),
+      ...(facts.faults === undefined ? {} : { faults: facts.faults }), ...(facts.memory === undefined ? {} : { memory: facts.memory }),
+      ...(this.#live ? { waitChannel } : {}),
       onThreadExit: events.onThreadExit, onFinishedInit: events.onFinishedInit, onLost: events.onLost,
     });
     return {

@@ -1,5 +1,6 @@
 // Events of a recording: perf_event_attr, and from it where each field of the event's samples lies.
-import { SAMPLE, TYPE_HARDWARE, TYPE_SOFTWARE, TYPE_TRACEPOINT, eventName, u64 } from './layout.ts';
+import { CPUMODE_KERNEL, MISC_CPUMODE, SAMPLE, TYPE_HARDWARE, TYPE_SOFTWARE, TYPE_TRACEPOINT, eventName, u64 } from './layout.ts';
+import { slackOf } from './shape.ts';
 
 const FLAG_FREQ = 1 << 10;
 const FLAG_SAMPLE_ID_ALL = 1 << 18;
@@ -11,8 +12,14 @@ const BRANCH_COUNTERS = 1 << 19;
 /** Order of registers in perf's x86-64 mask (arch/x86/include/uapi/asm/perf_regs.h). */
 const X86 = { bx: 1, bp: 6, sp: 7, ip: 8, r12: 20, r13: 21, r14: 22, r15: 23 } as const;
 
-/** What a sample of an event says about the program. `switch` is a thread leaving its CPU; `nothing` is perf's dummy. */
-export type EventRole = 'cpu' | 'faults' | 'switch' | 'other' | 'nothing';
+/**
+ * What a sample of an event says about the program. `switch` is a thread leaving its CPU; `growth` the begin or end of a system
+ * call that gets or gives back memory; `nothing` is perf's dummy.
+ */
+export type EventRole = 'cpu' | 'faults' | 'switch' | 'growth' | 'other' | 'nothing';
+
+/** System calls that get or give back memory. The raw tracepoints tell of them all, by number. */
+const GROWTH = /^(?:syscalls:sys_(?:enter|exit)_(?:mmap|munmap|brk|mremap)|raw_syscalls:sys_(?:enter|exit))\b/;
 
 /**
  * One event: its attr and where the fields of its records lie. Offsets are from the start of a record (header included),
@@ -35,6 +42,8 @@ export class PerfEvent {
   readonly branchHwIndex: boolean;
   readonly branchCounters: boolean;
   readonly registers: number;
+  /** Bytes of stack that are copied with each sample. */
+  readonly stackBytes: number;
   readonly ids: readonly number[];
 
   readonly idAt: number;
@@ -109,6 +118,7 @@ export class PerfEvent {
     this.tidFromEnd = fromEnd(SAMPLE.TID);
     this.trailer = back;
 
+    this.stackBytes = word(88);
     const low = word(80);
     const high = word(84);
     this.registers = low;
@@ -150,6 +160,7 @@ export class PerfEvent {
     }
     if (this.type === TYPE_HARDWARE) return this.config === 0 || this.config === 9 ? 'cpu' : 'other';
     if (this.givenName.startsWith('sched:sched_switch')) return 'switch';
+    if (this.type === TYPE_TRACEPOINT && GROWTH.test(this.givenName)) return 'growth';
     return /(^|\/)(cpu-)?cycles\b/.test(this.givenName) ? 'cpu' : 'other';
   }
 
@@ -179,14 +190,16 @@ export function attrSize(view: DataView, at: number): number {
 /** All events of one stream, and which of them a record belongs to. */
 export class EventList {
   readonly events: PerfEvent[] = [];
+  /** Events of other perfs that look at the same threads: the kernel may write their ids into our samples. */
+  others: () => Iterable<EventList> = () => [];
   #byId = new Map<number, number>();
-  /** The only event that the kernel raises in its own code (a tracepoint, a context switch); -1 without one or with several. */
-  #raised = -1;
+  /** Ids of other perfs that were found out. */
+  #foreign = new Map<number, number>();
 
   add(event: PerfEvent): void {
     const index = this.events.push(event) - 1;
     for (const id of event.ids) this.#byId.set(id, index);
-    if (event.raised) this.#raised = this.events.some((one) => one !== event && one.raised) ? -1 : index;
+    this.#foreign.clear();
   }
 
   /** Index of the event with this id, -1 where no attr named it. */
@@ -202,17 +215,17 @@ export class EventList {
 
   /**
    * Index of a sample's event, -1 where it cannot be told. perf gives all events the same place for their id, so the
-   * first event says where it is. While two perfs look at one thread, Linux (6.2 and later) fills in the id once for all events
-   * that a switch or a tracepoint raises, so that one perf's samples carry the other's: an unknown id is then of the one event
-   * that can have it.
+   * first event says where it is; a stream of one event has none. While two perfs look at one thread, Linux (6.2 and later)
+   * fills in the id once for all events that one switch, fault or tracepoint raises, so that a perf's samples carry the other's:
+   * an unknown id is looked up there.
    */
   ofSample(view: DataView, at: number, size: number): number {
     if (this.events.length <= 1) return this.events.length - 1;
     const place = this.events[0].idAt;
     if (place < 0) return 0;
     if (place + 8 > size) return -1;
-    const index = this.indexOf(u64(view, at + place));
-    return index < 0 ? this.#raised : index;
+    const id = u64(view, at + place);
+    return this.#byId.get(id) ?? this.#foreign.get(id) ?? this.#ofForeign(id, view, at, size);
   }
 
   /** As `ofSample` for the kernel's other records: the id is in the trailer. Records of perf itself carry id 0: the first event. */
@@ -222,5 +235,40 @@ export class EventList {
     if (place < 0 || place + 8 > size) return 0;
     const index = this.indexOf(u64(view, at + size - place));
     return index < 0 ? 0 : index;
+  }
+
+  #ofForeign(id: number, view: DataView, at: number, size: number): number {
+    for (const other of this.others()) {
+      const event = other.events[other.indexOf(id)];
+      if (event === undefined) continue;
+      const index = this.events.findIndex((own) => own.raised && own.type === event.type && own.config === event.config);
+      // An event that we have none of cannot have raised a sample of ours.
+      if (index < 0) continue;
+      this.#foreign.set(id, index);
+      return index;
+    }
+    const index = this.#byShape(view, at, size);
+    // Ids are the kernel's, each of one event only.
+    if (index >= 0) this.#foreign.set(id, index);
+    return index;
+  }
+
+  /** Of a perf that we know nothing of: the one event that fits the sample's fields best; -1 where two fit as well. */
+  #byShape(view: DataView, at: number, size: number): number {
+    const raised = this.events.map((_, index) => index).filter((index) => this.events[index].raised);
+    if (raised.length <= 1) return raised[0] ?? -1;
+    const kernel = (view.getUint16(at + 4, true) & MISC_CPUMODE) === CPUMODE_KERNEL;
+    let best = -1;
+    let least = Infinity;
+    for (const index of raised) {
+      const event = this.events[index];
+      // A thread leaves its CPU inside the kernel.
+      if (event.role === 'switch' && !kernel) continue;
+      const slack = slackOf(view, at, size, event);
+      if (slack < 0 || slack > least) continue;
+      best = slack === least ? -1 : index;
+      least = slack;
+    }
+    return best;
   }
 }

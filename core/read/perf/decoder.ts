@@ -88,6 +88,7 @@ export class PerfDecoder implements ChunkDecoder, Turn {
     this.#profile = profile;
     this.#options = options;
     this.shared = options.shared ?? new PerfShared(profile, { sources: options.sources, directory: options.directory });
+    this.events.others = () => this.shared.decoders.flatMap((one) => (one instanceof PerfDecoder && one !== this ? [one.events] : []));
     this.header = new HeaderReader(profile, this.events);
     this.#samples = new SampleWriter(this.shared, this.events, options);
     this.#tasks = new TaskReader(this.shared, this.header);
@@ -124,6 +125,7 @@ export class PerfDecoder implements ChunkDecoder, Turn {
 
   push(chunk: Uint8Array): void {
     this.stats.bytes += chunk.length;
+    this.shared.gates.look();
     let from = 0;
     if (this.#magicBytes < PIPE_HEADER) {
       from = Math.min(PIPE_HEADER - this.#magicBytes, chunk.length);
@@ -175,6 +177,9 @@ export class PerfDecoder implements ChunkDecoder, Turn {
 
   idle(budgetMs: number): boolean {
     const now = Date.now();
+    this.shared.gates.look();
+    const { waitChannel } = this.#options;
+    if (waitChannel !== undefined && !this.ended && this.#zero === this.#zero) this.shared.offCpu?.ask(this.shared.threads.values(), this.reached, this.zeroNs, waitChannel);
     if (this.#options.live && this.#waitingSinceMs > 0 && now - this.#waitingSinceMs > ROUND_PATIENCE_MS && !this.#holds()) {
       this.#waitingSinceMs = 0;
       this.#queue.drain(this.#emit);
@@ -335,6 +340,7 @@ export class PerfDecoder implements ChunkDecoder, Turn {
         if (this.#heldBack.length > MOST_HELD_BACK) this.#keepAll();
         return;
       }
+      if (time >= this.shared.gates.next) this.shared.gates.pass(time);
       if (time > this.#newest) this.#newest = time;
       if (time > this.reached) this.reached = time;
       // Never more often than there are threads, so that no stream of far-apart times makes it the main work.

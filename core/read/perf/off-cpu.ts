@@ -24,6 +24,8 @@ const SHOWN_OPEN = 10e6;
 /** User frames from the leaf on in which a GPU's driver is looked for. */
 const GPU_FRAMES = 12;
 const MOST_TIPPED = 300_000;
+/** Threads that are asked about in one go, at some us each. */
+const MOST_ASKED = 256;
 
 /** Name of the lane of what is not waiting: preempted, or stopped by a profiler. */
 export const NOT_WAITING_LANE = 'preempted';
@@ -75,9 +77,13 @@ export class OffCpu {
   /** End of the 100 ms that `#folds` are of. */
   #foldEnd = -Infinity;
   #wasOpen = false;
+  #gaps: readonly (readonly [number, number])[];
+  #channels = new Map<string, StackId>();
 
-  constructor(profile: Profile, name: string, source: string) {
+  /** `gaps`: times at which waiting is not recorded, [from, to) in order; the list may grow. */
+  constructor(profile: Profile, name: string, source: string, gaps: readonly (readonly [number, number])[] = []) {
     this.#profile = profile;
+    this.#gaps = gaps;
     this.#source = source;
     this.#id = profile.addLane({ kind: 'off-cpu', unit: 'ns', name, source, intervals: true });
     this.lane = profile.lanes[this.#id];
@@ -92,8 +98,20 @@ export class OffCpu {
       if (state === 'blocked') this.#profile.skip('waits that had begun before the recording: their stacks are not known');
       return;
     }
+    let from = start;
+    for (const [gap, back] of this.#gaps) {
+      if (back <= from) continue;
+      if (gap >= end) break;
+      if (gap > from) this.#row(thread, state, from, gap);
+      from = back;
+      if (from >= end) return;
+    }
+    this.#row(thread, state, from, end);
+  }
+
+  #row(thread: PerfThread, state: 'blocked' | 'waiting', start: number, end: number): void {
     const how = state === 'waiting' ? WAS_PREEMPTED : thread.outHow;
-    const stack = this.#withTip(thread.out as StackId, how);
+    const stack = this.#stackOf(thread, how, start, end);
     const lane = how === BLOCKED && !this.#stops(stack) ? this.lane : this.#otherLane();
     const length = end - start;
     if (length >= SHORT) {
@@ -131,14 +149,34 @@ export class OffCpu {
     if (now >= this.#foldEnd) this.flush();
     this.name();
     const open: OpenInterval[] = [];
+    const gap = this.#gaps.at(-1);
     for (const thread of threads) {
       const clock = thread.clock;
       if (clock?.state !== 'blocked' || thread.out < NO_STACK || thread.outHow !== BLOCKED || now - clock.since < SHOWN_OPEN) continue;
-      open.push({ lane: this.#id, thread: thread.row, stack: this.#withTip(thread.out as StackId, BLOCKED), since: ns(clock.since) });
+      const since = gap === undefined ? clock.since : Math.max(clock.since, gap[1]);
+      if (now - since < SHOWN_OPEN) continue;
+      const stack = this.#stackOf(thread, BLOCKED, clock.since, Infinity);
+      if (!this.#stops(stack)) open.push({ lane: this.#id, thread: thread.row, stack, since: ns(since) });
     }
     const others = this.#profile.open.filter((one) => one.lane !== this.#id);
     if (open.length > 0 || this.#wasOpen) this.#profile.open = [...others, ...open];
     this.#wasOpen = open.length > 0;
+  }
+
+  /**
+   * Asks where threads wait that left without a stack: once a wait, while it goes on. An answer counts only if its moment lies
+   * inside the wait, as the switches tell later. `reached`: ns of the profile; `zero`: its time 0 on the answers' clock.
+   */
+  ask(threads: Iterable<PerfThread>, reached: number, zero: number, channel: (pid: number, tid: number) => { readonly name: string; readonly at: number }): void {
+    let left = MOST_ASKED;
+    for (const thread of threads) {
+      const { clock } = thread;
+      if (clock?.state !== 'blocked' || thread.out !== NO_STACK || thread.channelAt >= clock.since || reached - clock.since < SHOWN_OPEN) continue;
+      if (left-- === 0) return;
+      const { name, at } = channel(thread.process.pid, thread.tid);
+      thread.channel = name;
+      thread.channelAt = at - zero;
+    }
   }
 
   /** The recording ended: nothing is open any more. */
@@ -167,6 +205,18 @@ export class OffCpu {
   #stops(stack: StackId): boolean {
     const { stacks, frames, functions } = this.#profile;
     return functions.nameOf(frames.functionOf(stacks.frame.get(stack) as FrameId)) === STOPPED;
+  }
+
+  #stackOf(thread: PerfThread, how: number, start: number, end: number): StackId {
+    // Without a stack, what /proc said at a moment inside the wait is all that is known of it.
+    const told = thread.out === NO_STACK && how === BLOCKED && thread.channel !== '' && thread.channelAt >= start && thread.channelAt <= end;
+    return told ? this.#channel(thread.channel) : this.#withTip(thread.out as StackId, how);
+  }
+
+  #channel(name: string): StackId {
+    let stack = this.#channels.get(name);
+    if (stack === undefined) this.#channels.set(name, (stack = this.#profile.stacks.intern(NO_STACK, this.#marker(tipOf([name], false)))));
+    return stack;
   }
 
   #withTip(stack: StackId, how: number): StackId {

@@ -22,6 +22,12 @@ export interface PerfOptions {
    * with this, also where switch records alone tell how long.
    */
   readonly offCpu?: string;
+  /** How page faults are taken, for their lane's header; absent: told from the event. */
+  readonly faults?: string;
+  /** How memory from the kernel is recorded, for its lanes' header. With it, system calls that get memory make rows of bytes. */
+  readonly memory?: string;
+  /** Where a thread waits in the kernel now (`futex_do_wait`, '' where it does not), and the monotonic ns of the answer. For waits without stacks. */
+  readonly waitChannel?: (pid: number, tid: number) => { readonly name: string; readonly at: number };
   readonly sources: NativeSources;
   readonly context: ReadContext;
   /**

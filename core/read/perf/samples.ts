@@ -2,10 +2,13 @@
 import type { StackId } from '#core/model/ids';
 import { NO_STACK } from '#core/model/ids';
 import type { Lane, LaneFacts } from '#core/model/lane';
+import type { NativeSources } from '#core/native/sources';
 import type { EventList, PerfEvent } from './attributes.ts';
 import type { Block } from './framer.ts';
+import { growthEvent, Growth } from './growth.ts';
 import { MISC_SWITCH_OUT, MISC_SWITCH_OUT_PREEMPT, SAMPLE, u64 } from './layout.ts';
 import { BLOCKED, NOT_OUT, OffCpu, WAS_PREEMPTED, WAS_STOPPED } from './off-cpu.ts';
+import { rawAt } from './shape.ts';
 import { StackReader } from './stacks.ts';
 import type { ThreadClock } from './switches.ts';
 import type { PerfShared, PerfThread } from './threads.ts';
@@ -21,14 +24,20 @@ interface SampleOptions {
   readonly live: boolean;
   readonly source: string;
   readonly rateHz: number;
+  readonly sources: NativeSources;
   /** As in PerfOptions. */
   readonly offCpu?: string;
+  readonly faults?: string;
+  readonly memory?: string;
 }
 
 /** Of prev_state in sched_switch: stopped or traced. */
 const STATE_STOPPED = 0x0c;
 /** Where sched_switch's raw data has prev_state; its fields stand where they are since Linux 2.6.32. */
 const PREV_STATE_AT = 32;
+
+/** config of the event that counts page faults of all kinds. */
+const PAGE_FAULTS = 2;
 
 /** How the weight of an event's rows is found. */
 type Weighing = 'exact' | 'period' | 'rate';
@@ -39,6 +48,8 @@ interface Target {
   readonly totals: EventTotals;
   /** Period of samples that do not say theirs. */
   readonly period: number;
+  /** Which system call it tells of. */
+  readonly call: ReturnType<typeof growthEvent>;
 }
 
 export class SampleWriter {
@@ -87,7 +98,7 @@ export class SampleWriter {
       if (event.role === 'switch') {
         if (this.#shared.offCpu === null) this.switchSamples++;
         else if (!this.#leave(block, at, event, pid, tid, time)) return false;
-      }
+      } else if (target.call !== null && !this.#grow(block, at, event, target.call, pid, tid, time)) return false;
       target.totals.samples++;
       target.totals.period += period;
       return true;
@@ -150,6 +161,19 @@ export class SampleWriter {
     return true;
   }
 
+  /** A system call that gets or gives back memory begins or has ended. */
+  #grow(block: Block, at: number, event: PerfEvent, { call, enter }: NonNullable<Target['call']>, pid: number, tid: number, time: number): boolean {
+    const { growth } = this.#shared;
+    const { view } = block;
+    const raw = rawAt(view, at, view.getUint16(at + 6, true), event);
+    if (raw < 0) return false;
+    if (growth === null || tid <= 0) return true;
+    const size = view.getUint32(raw - 4, true);
+    if (enter) growth.enter(call, view, raw, size, pid, tid, time);
+    else growth.exit(call, view, raw, size, pid, tid, this.#shared.thread(pid, tid).row, time, () => this.stacks.read(block, at, event, pid, tid));
+    return true;
+  }
+
   /** The recording ended: closes every clock. */
   finishThreads(time: number): void {
     if (!this.exact) return;
@@ -187,9 +211,25 @@ export class SampleWriter {
   #begin(time: number): void {
     if (this.#attachedAt === this.#attachedAt) return;
     this.#attachedAt = time;
+    const { events } = this.#events;
+    this.#shared.gates.stream(events.some((event) => event.role === 'cpu'), this.#options.offCpu !== undefined || events.some((event) => event.role === 'switch'), time);
     this.#openOffCpu();
+    if (this.#options.memory !== undefined && this.#shared.growth === null && events.some((event) => event.role === 'growth')) {
+      this.#shared.growth = new Growth(this.#shared.profile, this.#options.memory);
+    }
+    if (this.#shared.growth !== null) this.#findHeaps(this.#shared.growth);
     const { attached } = this.#shared;
     for (const [tid, since] of attached) if (!(since === since)) attached.set(tid, time);
+  }
+
+  // perf lists them only where it copies stacks; and it may have attached a while ago.
+  #findHeaps(growth: Growth): void {
+    for (const [pid, end] of this.#shared.heaps) growth.heap(pid, end);
+    if (!this.#options.live) return;
+    for (const pid of this.#shared.processes.keys()) {
+      const heap = pid > 0 && !growth.knows(pid) ? /^[0-9a-f]+-([0-9a-f]+) .*\[heap\]$/m.exec(this.#options.sources.maps(pid) ?? '') : null;
+      if (heap !== null) growth.heap(pid, parseInt(heap[1], 16));
+    }
   }
 
   #clock(thread: PerfThread): ThreadClock {
@@ -206,7 +246,7 @@ export class SampleWriter {
     const source = this.#options.offCpu ?? (event === undefined ? '' : `perf ${event.name}`);
     if (source === '') return;
     this.#openExact();
-    this.#shared.offCpu = new OffCpu(this.#shared.profile, event?.name ?? 'switches', source);
+    this.#shared.offCpu = new OffCpu(this.#shared.profile, event?.name ?? 'switches', source, this.#shared.gates.offCpuGaps);
   }
 
   #openExact(): void {
@@ -226,7 +266,7 @@ export class SampleWriter {
       this.#exactEvent ??= event;
       this.#shared.exactLane ??= lane;
     }
-    const target: Target = { lane, weighing: facts?.weighing ?? 'period', totals, period };
+    const target: Target = { lane, weighing: facts?.weighing ?? 'period', totals, period, call: event.role === 'growth' ? growthEvent(event.givenName) : null };
     this.#targets[index] = target;
     this.totals.push(totals);
     return target;
@@ -239,7 +279,11 @@ export class SampleWriter {
       case 'nothing': return null;
       // No rows: each is the stack of an interval that the switch records tell.
       case 'switch': return null;
-      case 'faults': return { lane: { kind: 'faults', unit: 'count', name, source }, weighing: 'period' };
+      case 'growth': return this.#options.memory === undefined ? { lane: { kind: 'other', unit: 'count', name, source }, weighing: 'period' } : null;
+      case 'faults': {
+        const all = event.config === PAGE_FAULTS;
+        return { lane: { kind: 'faults', unit: 'count', name: all ? 'page-faults' : name, source: this.#options.faults ?? sourceText(event) }, weighing: 'period' };
+      }
       case 'other': return { lane: { kind: 'other', unit: 'count', name, source }, weighing: 'period' };
       case 'cpu': {
         const first = this.#exactEvent;

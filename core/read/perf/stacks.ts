@@ -6,9 +6,9 @@ import type { Registers } from '#core/native/unwind';
 import type { PerfEvent } from './attributes.ts';
 import type { Block } from './framer.ts';
 import { CPUMODE_KERNEL, CPUMODE_USER, MISC_CPUMODE, SAMPLE, low48, u64 } from './layout.ts';
+import { skipRead } from './shape.ts';
 import type { PerfShared } from './threads.ts';
 
-const READ = { ENABLED: 1, RUNNING: 2, ID: 4, GROUP: 8, LOST: 16 } as const;
 const ABI_64 = 2;
 
 /** Markers inside a call chain: from here on addresses are of that context. Low 32 bits; the high ones are all set. */
@@ -175,12 +175,4 @@ export class StackReader {
     this.fits = false;
     return NO_STACK;
   }
-}
-
-/** Where the fields after READ begin; beyond `end` where they do not fit. */
-function skipRead(view: DataView, at: number, end: number, format: number): number {
-  const each = 8 + ((format & READ.ID) !== 0 ? 8 : 0) + ((format & READ.LOST) !== 0 ? 8 : 0);
-  const times = ((format & READ.ENABLED) !== 0 ? 8 : 0) + ((format & READ.RUNNING) !== 0 ? 8 : 0);
-  if ((format & READ.GROUP) === 0) return at + times + each;
-  return at + 8 > end ? end + 1 : at + 8 + times + u64(view, at) * each;
 }

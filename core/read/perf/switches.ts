@@ -133,6 +133,23 @@ export class ThreadClock {
     this.#enter(gone ? 'gone' : this.state, now);
   }
 
+  /** Counts the time of a thread that runs up to here. */
+  advance(time: number): void {
+    if (this.state === 'running') this.#run(Math.max(time, this.since));
+  }
+
+  /** Nobody watches from here on: closes what is open. */
+  pause(time: number): void {
+    if (this.state === 'gone') return;
+    this.end(time, false);
+    this.#enter('unknown', Math.max(time, this.since));
+  }
+
+  /** Watched again after a pause: what it does shows with its next record. */
+  resume(time: number): void {
+    if (this.state === 'unknown') this.#enter('unknown', Math.max(time, this.since));
+  }
+
   takePending(): number {
     const pending = this.pending;
     this.pending = 0;

@@ -41,13 +41,13 @@ export class TaskReader {
         return true;
       case RECORD.MMAP:
         if (size < 41) return false;
-        this.#map(block, at, (misc & MISC_MMAP_DATA) === 0, cString(bytes, at + 40, end), '');
+        this.#map(block, at, time, (misc & MISC_MMAP_DATA) === 0, cString(bytes, at + 40, end), '');
         return true;
       case RECORD.MMAP2: {
         if (size < 73) return false;
         const idSize = bytes[at + 40];
         const buildId = (misc & MISC_MMAP_BUILD_ID) !== 0 && idSize <= 20 ? hex(bytes, at + 44, idSize) : '';
-        this.#map(block, at, (view.getUint32(at + 64, true) & PROT_EXEC) !== 0, cString(bytes, at + 72, end), buildId);
+        this.#map(block, at, time, (view.getUint32(at + 64, true) & PROT_EXEC) !== 0, cString(bytes, at + 72, end), buildId);
         return true;
       }
       default:
@@ -55,7 +55,7 @@ export class TaskReader {
     }
   }
 
-  #map(block: Block, at: number, executable: boolean, path: string, buildId: string): void {
+  #map(block: Block, at: number, time: number | null, executable: boolean, path: string, buildId: string): void {
     const { view } = block;
     const pid = view.getInt32(at + 8, true);
     const length = u64(view, at + 24);
@@ -64,6 +64,8 @@ export class TaskReader {
       spaces.mapKernel(low48(view, at + 16), length, path);
       return;
     }
+    // perf's own list of what was there, at its start.
+    if (time === null && path === '[heap]') this.#shared.heaps.set(pid, u64(view, at + 16) + length);
     spaces.map(pid, {
       start: u64(view, at + 16), length, fileOffset: u64(view, at + 32), path, executable,
       buildId: buildId !== '' ? buildId : this.#header.buildIds.get(path) ?? '',

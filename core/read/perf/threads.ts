@@ -7,6 +7,8 @@ import type { FrameId, LaneId, ProcessId, StackId, ThreadId } from '#core/model/
 import { NO_PROCESS, NO_STACK } from '#core/model/ids';
 import type { Lane, LaneFacts } from '#core/model/lane';
 import type { Profile } from '#core/model/profile';
+import { LaneGates } from './gates.ts';
+import type { Growth } from './growth.ts';
 import { BLOCKED, LOST_OUT, NOT_OUT } from './off-cpu.ts';
 import type { OffCpu } from './off-cpu.ts';
 import { ThreadClock } from './switches.ts';
@@ -43,6 +45,9 @@ export class PerfThread {
   /** Off the CPU: the stack that left (NO_STACK where no sample told of it) and how; NOT_OUT while its beginning is not known. */
   out = NOT_OUT;
   outHow = BLOCKED;
+  /** What /proc said that it waited in, and when it was asked: of the wait that this moment lies in. */
+  channel = '';
+  channelAt = -Infinity;
   /** False while only samples or switches told of it: its FORK may come late or be lost. */
   told = true;
 
@@ -88,6 +93,12 @@ export class PerfShared {
   exactLane: Lane | null = null;
   /** Waiting time, where it is recorded. */
   offCpu: OffCpu | null = null;
+  /** Memory from the kernel, where it is recorded. */
+  growth: Growth | null = null;
+  /** Which lanes are recorded at a moment. */
+  readonly gates: LaneGates;
+  /** Ends of the heaps of processes, as perf found them when it attached last. */
+  readonly heaps = new Map<number, number>();
   #lanes = new Map<string, Lane>();
   #generations = new Map<string, number>();
   #changed: PerfThread[] = [];
@@ -104,6 +115,7 @@ export class PerfShared {
 
   constructor(profile: Profile, options: { sources: NativeSources; directory: string }) {
     this.profile = profile;
+    this.gates = new LaneGates(profile, { cpu: (on, time) => { this.#gateCpu(on, time); }, all: (on, time) => { this.#gateAll(on, time); }, memory: () => { this.growth?.missed(); } });
     this.spaces = new AddressSpaces(profile, options.sources, { directory: options.directory });
     this.unwinder = new Unwinder(this.spaces, new PythonCode(profile, options.sources, options.directory));
   }
@@ -151,7 +163,10 @@ export class PerfShared {
         thread.clock = this.clock(thread, time);
         thread.clock.switchIn(time);
       }
-      if (exec === true) this.spaces.exec(pid);
+      if (exec === true) {
+        this.spaces.exec(pid);
+        this.growth?.exec(pid, time);
+      }
       this.unwinder.forget(tid);
     } else if (thread.name !== name) {
       thread.name = name;
@@ -184,6 +199,7 @@ export class PerfShared {
       before.told = true;
       if (pid !== parentPid) {
         this.spaces.fork(parentPid, pid);
+        this.growth?.fork(parentPid, pid);
         this.profile.processes.rename(before.process.row, name);
       }
       before.name = name;
@@ -195,6 +211,7 @@ export class PerfShared {
     if (pid !== parentPid) {
       process = this.#addProcess(pid, this.process(parentPid).row, name);
       this.spaces.fork(parentPid, pid);
+      this.growth?.fork(parentPid, pid);
     } else process = this.process(pid);
     const thread = this.#addThread(process, tid, name);
     if (!exact) return;
@@ -214,6 +231,7 @@ export class PerfShared {
   exit(pid: number, tid: number, time: number): void {
     const thread = this.threads.get(tid);
     if (thread !== undefined && thread.process.pid === pid) this.finish(thread, time);
+    if (pid === tid) this.growth?.exited(pid, time);
     this.#leaving.set(tid, { pid, tid, process: pid === tid, time });
   }
 
@@ -233,6 +251,12 @@ export class PerfShared {
 
   /** Time on the CPU that no sample fell into: to the last stack seen, else to a box that says so. Times of the profile. */
   restOf(thread: PerfThread, time: number): void {
+    // Of a time that is not recorded.
+    if (!this.gates.cpu) thread.clock?.takePending();
+    else this.#writeRest(thread, time);
+  }
+
+  #writeRest(thread: PerfThread, time: number): void {
     const lane = this.exactLane;
     const clock = thread.clock;
     if (lane === null || clock === null || clock.pending <= 0) return;
@@ -249,6 +273,31 @@ export class PerfShared {
       this.restOf(thread, clock.since);
     }
     for (const left of this.#leaving.values()) if (left.time <= now - 1e9) this.#leave(left);
+    this.growth?.sweep(now);
+  }
+
+  // What ran until the lane went is its rows'; what ran while it was away is nobody's.
+  #gateCpu(on: boolean, time: number): void {
+    for (const thread of this.threads.values()) {
+      if (thread.clock === null) continue;
+      thread.clock.advance(time);
+      if (on) thread.clock.takePending();
+      else this.#writeRest(thread, Math.max(0, time));
+    }
+  }
+
+  #gateAll(on: boolean, time: number): void {
+    for (const thread of this.threads.values()) {
+      if (on) thread.clock?.resume(time);
+      else {
+        thread.clock?.pause(time);
+        this.restOf(thread, time);
+        thread.out = NOT_OUT;
+        thread.switchStack = NO_STACK;
+      }
+      this.change(thread);
+    }
+    if (on) this.growth?.missed();
   }
 
   change(thread: PerfThread): void {

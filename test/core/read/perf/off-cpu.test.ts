@@ -6,8 +6,6 @@ import type { Lane } from '#core/model/lane';
 import { Profile } from '#core/model/profile';
 import { NO_SOURCES } from '#core/native/sources';
 import { BLOCKED, NOT_OUT, OffCpu, WAS_PREEMPTED, WAS_STOPPED } from '#core/read/perf/off-cpu';
-import { EventList, PerfEvent } from '#core/read/perf/attributes';
-import { SAMPLE, TYPE_SOFTWARE, TYPE_TRACEPOINT } from '#core/read/perf/layout';
 import { PerfShared } from '#core/read/perf/threads';
 import type { PerfThread } from '#core/read/perf/threads';
 import { decode, fixture, framesOf, scriptOf } from './reference.ts';
@@ -32,12 +30,13 @@ function rowsOf(profile: Profile, lane: Lane | null, column: number): string[] {
 
 /**
  * One thread; one column is `column` ns. `i` in, `o` out (blocked) with the stack main;read, `n` out without a sample, `p` out
- * (preempted), `t` out (traced), `c` created, `e` end of the thread, `E` end of the recording, `?` looks at what is open.
+ * (preempted), `t` out (traced), `c` created, `e` end of the thread, `E` end of the recording, `?` looks at what is open, `q` asks
+ * /proc. `gaps`: times in which the lane is off, ns.
  */
-function play(records: string, column = MS): { waits: string[]; others: string[]; skipped: string[]; open: string[]; thread: PerfThread } {
+function play(records: string, column = MS, gaps: [number, number][] = []): { waits: string[]; others: string[]; skipped: string[]; open: string[]; thread: PerfThread } {
   const profile = new Profile();
   const shared = new PerfShared(profile, { sources: NO_SOURCES, directory: '' });
-  const offCpu = shared.offCpu = new OffCpu(profile, 'sched_switch', 'test');
+  const offCpu = shared.offCpu = new OffCpu(profile, 'sched_switch', 'test', gaps);
   const thread = shared.thread(1, 1);
   const main = profile.stacks.intern(NO_STACK, shared.marker('main'));
   const read = profile.stacks.intern(main, shared.marker('read'));
@@ -66,6 +65,9 @@ function play(records: string, column = MS): { waits: string[]; others: string[]
       case 'E':
         shared.finish(thread, time, false);
         offCpu.finish();
+        break;
+      case 'q':
+        offCpu.ask([thread], time, 0, () => ({ name: 'futex_do_wait', at: time }));
         break;
       case '?':
         offCpu.tell([thread], time);
@@ -121,6 +123,23 @@ test('a lost way in or way out breaks one interval and no other', () => {
 
 test('without a sample the time is exact all the same', () => {
   expect(play('i  n   i  E')).toMatchObject({ waits: ['3-7: [waiting]'] });
+});
+
+test('while the lane is off there is no row; a wait that spans it has two', () => {
+  const gaps: [number, number][] = [[5 * MS, 9 * MS]];
+  expect(play('i o    i o i  E', MS, gaps)).toMatchObject({ waits: ['2-5: main;read;[waiting]', '9-11: main;read;[waiting]'] });
+  expect(play('i o          i E', MS, gaps)).toMatchObject({ waits: ['2-5: main;read;[waiting]', '9-13: main;read;[waiting]'] });
+  expect(play('i    o  i  o i  E', MS, gaps)).toMatchObject({ waits: ['11-13: main;read;[waiting]'] });
+  expect(play('i o         ?    i E', MS, [[5 * MS, Infinity]])).toMatchObject({ waits: ['2-5: main;read;[waiting]'], open: [''] });
+});
+
+test('of a wait without a stack /proc tells the reason, if it was asked while it went on', () => {
+  // `q` asks: the answer is of that moment.
+  expect(play('i n           q   i E')).toMatchObject({ waits: ['2-18: lock: futex_do_wait'] });
+  // The thread had gone on when the answer came: it is of no wait, or of another one.
+  expect(play('i n             i q n               i E')).toMatchObject({ waits: ['2-16: [waiting]', '20-36: [waiting]'] });
+  // A wait with a stack needs no answer.
+  expect(play('i o           q   i E')).toMatchObject({ waits: ['2-18: main;read;[waiting]'] });
 });
 
 test('intervals under 1 ms are summed by thread and stack over 100 ms', () => {
@@ -179,28 +198,6 @@ test('stacks are those of perf script, with the reason at the tip', () => {
   }
   console.log(`${compared} stacks of waits beside perf script's`);
   expect(compared).toBeGreaterThan(100);
-});
-
-/** An event from its type and config, each sample with its id first. */
-function eventOf(type: number, config: number, ids: readonly number[]): PerfEvent {
-  const view = new DataView(new ArrayBuffer(128));
-  view.setUint32(0, type, true);
-  view.setUint32(8, config, true);
-  view.setUint32(24, SAMPLE.IDENTIFIER | SAMPLE.TIME, true);
-  return new PerfEvent(view, 0, 128, ids);
-}
-
-test('an id of another perf is of the one event that the kernel raises; of several nobody can tell', () => {
-  const sample = new DataView(new ArrayBuffer(32));
-  sample.setUint32(8, 77, true);
-  const list = new EventList();
-  list.add(eventOf(TYPE_SOFTWARE, 0, [1]));
-  list.add(eventOf(TYPE_SOFTWARE, 9, [2]));
-  expect(list.ofSample(sample, 0, 32)).toBe(-1);
-  list.add(eventOf(TYPE_SOFTWARE, 3, [3]));
-  expect(list.ofSample(sample, 0, 32)).toBe(2);
-  list.add(eventOf(TYPE_TRACEPOINT, 300, [4]));
-  expect(list.ofSample(sample, 0, 32)).toBe(-1);
 });
 
 test('where switch samples are not allowed, the records of switches alone tell how long', () => {
