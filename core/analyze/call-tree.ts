@@ -3,6 +3,7 @@ import type { Chunk, Lane } from '#core/model/lane';
 import type { Profile } from '#core/model/profile';
 import type { NodeSums } from './chunk-sums.ts';
 import { PARTS, boundsOfParts, rowsOfPart } from './chunk-sums.ts';
+import { isHeld } from './memory.ts';
 import { UNSEEN } from './nodes.ts';
 import { Share, overlap, within } from './ranges.ts';
 import type { Shape } from './shape.ts';
@@ -13,12 +14,19 @@ import type { FunctionRef, Selection } from './view.ts';
  * A lane's samples within a selection, merged by function. Columns of integers inside; a parent has a smaller number than
  * its children. Trees of one lane with the same transforms and direction share their nodes, so that a node keeps its number
  * when the range changes; a node without samples in the selection has a total of 0 and is not to be drawn.
+ *
+ * A lane of held memory has gains and losses, and a picture has no room for less than nothing. What a tree says of it is
+ * therefore the growth: each stack that gained counts with its gain, each that lost with 0, so that a parent is as wide as its
+ * children and a leak shows also where the program as a whole shrank. The sums with the losses are the `net` ones, for tables.
+ * Where nothing can have been lost (all rows from the start to a moment) the two are the same.
  */
 export class CallTree {
   readonly profile: Profile;
   readonly lane: Lane;
   readonly selection: Selection;
   readonly inverted: boolean;
+  /** Weights are gains and losses: `net` numbers may be negative, and differ from the others. */
+  readonly signed: boolean;
   #shape: Shape;
   #length = 0;
   #total = 0;
@@ -38,6 +46,12 @@ export class CallTree {
   /** Revisions that totals and total samples are of. */
   #summed = -1;
   #summedSamples = -1;
+  /** Of a signed tree: sums of gains and losses, and what all gains come to. */
+  #nets = new Float64Array(0);
+  #netSamples = new Float64Array(0);
+  #netted = -1;
+  #nettedSamples = -1;
+  #gains = { revision: -1, total: 0, samples: 0 };
   #threads: Uint8Array | null = null;
   #threadsKnown = -1;
   /** What goes on still, as it was last added: node by node. It is taken out again before the next time. */
@@ -50,6 +64,7 @@ export class CallTree {
     this.lane = lane;
     this.selection = selection;
     this.inverted = inverted;
+    this.signed = isHeld(lane);
     this.#shape = shapeFor(profile, lane, selection.transforms, inverted);
     this.#thinnings = lane.thinnings;
     this.#merged = showsMerged(lane, selection);
@@ -73,12 +88,17 @@ export class CallTree {
 
   /** Weight of all nodes together, in the lane's unit. */
   get total(): number {
-    return this.#total;
+    return this.signed ? this.#gained().total : this.#total;
   }
 
-  /** Real samples in it. */
+  /** Real samples in it; of held memory the blocks. */
   get samples(): number {
-    return this.#samples;
+    return this.signed ? this.#gained().samples : this.#samples;
+  }
+
+  /** As `total`, less what was lost. */
+  get net(): number {
+    return this.#total;
   }
 
   /** Weight in the selection that has no box: rows without a stack, and what transforms took out. */
@@ -96,8 +116,8 @@ export class CallTree {
    * than the sums. The tree is empty from then on.
    */
   release(): void {
-    for (const column of [this.#self, this.#selfSamples, this.#totals, this.#totalSamples]) if (column.length > 0) this.#shape.spare.push(column);
-    this.#self = this.#selfSamples = this.#totals = this.#totalSamples = new Float64Array(0);
+    for (const column of [this.#self, this.#selfSamples, this.#totals, this.#totalSamples, this.#nets, this.#netSamples]) if (column.length > 0) this.#shape.spare.push(column);
+    this.#self = this.#selfSamples = this.#totals = this.#totalSamples = this.#nets = this.#netSamples = new Float64Array(0);
     this.#length = this.#total = this.#samples = this.#outside = 0;
     this.#chunk = Infinity;
     this.#revision++;
@@ -149,7 +169,7 @@ export class CallTree {
 
   /** Weight of the node less its callees'. */
   self(node: number): number {
-    return this.#self[node];
+    return this.signed ? Math.max(0, this.#self[node]) : this.#self[node];
   }
 
   /** Weight of the node with its callees'. */
@@ -158,21 +178,53 @@ export class CallTree {
   }
 
   selfSamples(node: number): number {
-    return this.#selfSamples[node];
+    return this.signed ? this.#gainedSamples(node) : this.#selfSamples[node];
   }
 
   samplesOf(node: number): number {
     if (this.#summedSamples !== this.#revision) {
-      this.#totalSamples = this.#sum(this.#selfSamples, this.#totalSamples);
+      this.#totalSamples = this.#sum(this.#selfSamples, this.#totalSamples, this.signed ? (at) => this.#gainedSamples(at) : null);
       this.#summedSamples = this.#revision;
     }
     return this.#totalSamples[node];
   }
 
+  /** As `self`, `totalOf`, `selfSamples` and `samplesOf`, less what was lost. */
+  netSelf(node: number): number {
+    return this.#self[node];
+  }
+
+  netOf(node: number): number {
+    return this.nets()[node];
+  }
+
+  netSelfSamples(node: number): number {
+    return this.#selfSamples[node];
+  }
+
+  netSamplesOf(node: number): number {
+    if (!this.signed) return this.samplesOf(node);
+    if (this.#nettedSamples !== this.#revision) {
+      this.#netSamples = this.#sum(this.#selfSamples, this.#netSamples);
+      this.#nettedSamples = this.#revision;
+    }
+    return this.#netSamples[node];
+  }
+
+  /** As `totals`, less what was lost. */
+  nets(): Float64Array {
+    if (!this.signed) return this.totals();
+    if (this.#netted !== this.#revision) {
+      this.#nets = this.#sum(this.#self, this.#nets);
+      this.#netted = this.#revision;
+    }
+    return this.#nets;
+  }
+
   /** Totals of all nodes; valid until the next update. For loops over the whole tree. */
   totals(): Float64Array {
     if (this.#summed !== this.#revision) {
-      this.#totals = this.#sum(this.#self, this.#totals);
+      this.#totals = this.#sum(this.#self, this.#totals, this.signed ? (at) => Math.max(0, this.#self[at]) : null);
       this.#summed = this.#revision;
     }
     return this.#totals;
@@ -231,10 +283,30 @@ export class CallTree {
     this.#selfSamples = samples;
   }
 
+  /** A place that lost bytes is not in the picture, so neither are its blocks. */
+  #gainedSamples(node: number): number {
+    return this.#self[node] > 0 ? Math.max(0, this.#selfSamples[node]) : 0;
+  }
+
+  #gained(): { readonly total: number; readonly samples: number } {
+    if (this.#gains.revision !== this.#revision) {
+      let total = 0;
+      let samples = 0;
+      for (let node = 0; node < this.#length; node++) {
+        if (!(this.#self[node] > 0)) continue;
+        total += this.#self[node];
+        samples += this.#gainedSamples(node);
+      }
+      this.#gains = { revision: this.#revision, total, samples };
+    }
+    return this.#gains;
+  }
+
   // One reverse loop: a child is always met before its parent.
-  #sum(own: Float64Array<ArrayBuffer>, into: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {
+  #sum(own: Float64Array<ArrayBuffer>, into: Float64Array<ArrayBuffer>, taken: ((node: number) => number) | null = null): Float64Array<ArrayBuffer> {
     const sums = into.length < own.length ? this.#shape.column(own.length) : into;
-    sums.set(own);
+    if (taken === null) sums.set(own);
+    else for (let node = 0; node < this.#length; node++) sums[node] = taken(node);
     const parent = this.parents();
     for (let node = this.#length - 1; node >= 0; node--) {
       const up = parent[node];

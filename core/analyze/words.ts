@@ -3,10 +3,11 @@ import { assertNever } from '#core/errors';
 import type { Lane, LaneKind } from '#core/model/lane';
 import type { Profile } from '#core/model/profile';
 import type { CallTree } from './call-tree.ts';
-import { formatCount, formatDate, formatPercent, formatRange, formatSamples, formatWeight } from './format.ts';
+import { formatCount, formatDate, formatPercent, formatRange, formatSamples, formatTime, formatWeight } from './format.ts';
 import { functionsTable } from './functions.ts';
 import { displayName, lastPart } from './labels.ts';
-import type { ViewValue } from './view.ts';
+import { memoryPart, memorySource } from './memory.ts';
+import type { Moment, ViewValue } from './view.ts';
 
 /** A lane's short name: the tab, the pane header. */
 export function laneTitle(kind: LaneKind): string {
@@ -23,18 +24,27 @@ export function laneTitle(kind: LaneKind): string {
   }
 }
 
-/** What the width of a lane's boxes is: `CPU time`. */
-export function laneQuantity(lane: Lane): string {
+/** What the width of a lane's boxes is: `CPU time`; `moment` says what a range means for held memory. */
+export function laneQuantity(lane: Pick<Lane, 'kind' | 'unit' | 'name'>, moment?: Moment): string {
   switch (lane.kind) {
     case 'cpu': return lane.unit === 'count' ? 'CPU samples' : 'CPU time';
     case 'off-cpu': return 'waiting time';
-    case 'memory': return 'allocated memory';
+    case 'memory': return memoryQuantity('memory', lane, moment);
     case 'cuda': return 'GPU time';
     case 'gpu-idle': return 'GPU idle time';
-    case 'gpu-memory': return 'GPU memory';
+    case 'gpu-memory': return memoryQuantity('GPU memory', lane, moment);
     case 'faults': return 'page faults';
     case 'other': return lane.unit === 'ns' ? 'time' : lane.unit === 'bytes' ? 'bytes' : 'samples';
     default: return assertNever(lane.kind);
+  }
+}
+
+function memoryQuantity(memory: string, lane: Pick<Lane, 'name'>, moment: Moment | undefined): string {
+  switch (memoryPart(lane)) {
+    case 'allocated': return `allocated ${memory}`;
+    case 'temporary': return 'temporary allocations';
+    case 'allocations': return 'allocations';
+    case 'held': return moment === 'grown' ? `${memory} growth` : moment === 'peak' ? `${memory} held at the peak` : `${memory} held`;
   }
 }
 
@@ -59,11 +69,16 @@ export function usualLane(profile: Profile, kind?: LaneKind): Lane | null {
   const early = kind === undefined && profile.info.live && profile.lanes.some((lane) => lane.kind !== 'off-cpu');
   const lanes = early ? shown.filter((lane) => lane.kind !== 'off-cpu') : shown;
   const first = lanes.filter((lane) => lane.kind === lanes[0].kind);
+  const full = first.find((lane) => lane.kind === 'memory' && FULL_MEMORY.includes(lane.name));
+  if (full !== undefined) return full;
   const merged = first.find((lane) => lane.pythonMerged > 0);
   const python = first.find((lane) => lane.name === PYTHON_LANE);
   if (merged !== undefined && (python === undefined || isWellMerged(merged, profile.info.live))) return merged;
   return python ?? merged ?? first[0] ?? null;
 }
+
+/** Lanes with every allocation, or samples of them: they say more than what the kernel sees of memory. */
+const FULL_MEMORY: readonly string[] = ['heaptrack', 'v8 heap'];
 
 /** From this share of merged Python samples on a lane's stacks say what Python does. */
 const WELL_MERGED = 0.6;
@@ -141,9 +156,9 @@ export function defaultTitle(profile: Profile, tree: CallTree): string {
     // `[libc.so.6]` and an address are places without a name.
     .filter((row) => !/^(\[|0x[\da-f]+$)/.test(profile.functions.nameOf(row.fn)))
     .sort((a, b) => b.self - a.self || a.fn - b.fn)[0];
-  if (named === undefined || !(tree.total > 0)) return `${before}where ${laneQuantity(tree.lane)} goes`;
+  if (named === undefined || !(tree.total > 0)) return `${before}where ${laneQuantity(tree.lane, tree.selection.moment)} goes`;
   const name = lastPart(displayName(profile.functions, named.fn));
-  return `${before}${cut(name, 40)} alone takes ${formatPercent(named.self / tree.total)} of ${laneQuantity(tree.lane)}`;
+  return `${before}${cut(name, 40)} alone takes ${formatPercent(named.self / tree.total)} of ${laneQuantity(tree.lane, tree.selection.moment)}`;
 }
 
 /**
@@ -168,19 +183,27 @@ export function defaultSubtitle(profile: Profile, tree: CallTree, zoom: number, 
 function widthSentence(profile: Profile, tree: CallTree, zoom: number): string {
   const { lane, selection } = tree;
   const whole = formatWeight(tree.total, lane.unit);
-  let width = `Width is ${laneQuantity(lane)}: ${whole}`;
+  const quantity = laneQuantity(lane, selection.moment);
+  let width = `Width is ${quantity}: ${whole}`;
   if (zoom >= 0) {
     const name = cut(lastPart(displayName(profile.functions, tree.fn(zoom))), 40);
-    width = `Width is ${laneQuantity(lane)}: ${formatWeight(tree.totalOf(zoom), lane.unit)} below ${name}, ${formatPercent(tree.totalOf(zoom) / tree.total)} of ${whole}`;
+    width = `Width is ${quantity}: ${formatWeight(tree.totalOf(zoom), lane.unit)} below ${name}, ${formatPercent(tree.totalOf(zoom) / tree.total)} of ${whole}`;
   }
   const ranges = selection.ranges;
-  if (ranges?.length === 1) width += `, ${formatRange(ranges[0][0], ranges[0][1])}`;
+  // Held at a moment: a range from before the beginning.
+  if (ranges?.length === 1 && ranges[0][0] === -Infinity) width += `, at ${formatTime(Math.max(0, ranges[0][1]))}`;
+  else if (ranges?.length === 1) width += `, ${formatRange(ranges[0][0], ranges[0][1])}`;
   else if (ranges !== null && ranges.length > 1) width += ` in ${formatCount(ranges.length)} spans`;
   return width;
 }
 
-/** `1 159 samples`, `12 waits`. */
-function countText(tree: CallTree): string {
+/** How many of what a tree counts: `1 159 samples`, `12 waits`, `37 blocks, exact`. */
+export function countText(tree: CallTree): string {
+  if (tree.lane.kind === 'memory' && memorySource(tree.lane) === 'heaptrack') {
+    if (tree.lane.unit === 'count') return 'exact';
+    const what = memoryPart(tree.lane) === 'held' ? 'block' : 'allocation';
+    return `${formatCount(tree.samples)} ${what}${tree.samples === 1 ? '' : 's'}, exact`;
+  }
   return tree.lane.kind === 'off-cpu' ? `${formatCount(tree.samples)} ${tree.samples === 1 ? 'wait' : 'waits'}` : formatSamples(tree.samples);
 }
 

@@ -28,8 +28,9 @@ const MINUS = 45;
 const NEWEST = 3;
 /** A longer line is no line of heaptrack's: it is counted and left out. */
 const LONGEST = 1_000_000;
-/** Fourteen hexadecimal digits are more than an address, a size or a count of ours can be. */
+/** A number of more hexadecimal digits is no exact number here, and no size or count; addresses may have all 16. */
 const DIGITS = 13;
+const ADDRESS_DIGITS = 16;
 
 /** By byte: the value of a hexadecimal digit, 16 for a space, 17 for the end of a line, 255 for anything else. */
 const HEX = new Uint8Array(256).fill(255);
@@ -265,7 +266,7 @@ export class HeaptrackDecoder implements ChunkDecoder {
   }
 
   #instruction(numbers: Numbers): void {
-    const ip = numbers.next();
+    const ip = numbers.next(ADDRESS_DIGITS);
     const module = numbers.next();
     const places: number[] = [];
     if (numbers.bad) this.#profile.skip('damaged lines');
@@ -339,7 +340,7 @@ class Numbers {
     return this.at < this.#end;
   }
 
-  next(): number {
+  next(digits = DIGITS): number {
     let value = 0;
     const start = this.at;
     let at = start;
@@ -349,7 +350,7 @@ class Numbers {
       if (digit > 16) this.bad = true;
       value = value * 16 + digit;
     }
-    if (at === start || at - start > DIGITS) this.bad = true;
+    if (at === start || at - start > digits) this.bad = true;
     this.at = at + 1;
     return value;
   }
