@@ -1,5 +1,6 @@
 // Folded stacks, `root;caller;leaf weight` a line, sorted: what flamegraph.pl, inferno and speedscope read.
 import { CallTree } from '#core/analyze/call-tree';
+import { resolve } from '#core/analyze/resolve';
 import type { ViewValue } from '#core/analyze/view';
 import { laneOf } from '#core/analyze/words';
 import { UserError } from '#core/errors';
@@ -27,7 +28,7 @@ export function* foldedLines(profile: Profile, view: ViewValue): Iterable<Uint8A
   };
   if (view.selection.transforms.length > 0) {
     // Transformed stacks exist only in the tree, which has no threads.
-    const tree = new CallTree(profile, lane, view.selection, view.inverted);
+    const tree = new CallTree(profile, lane, resolve(profile, lane, view.selection), view.inverted);
     const paths: string[] = [];
     for (let node = 0; node < tree.length; node++) {
       const caller = tree.parent(node);
@@ -63,7 +64,8 @@ export function* foldedLines(profile: Profile, view: ViewValue): Iterable<Uint8A
   for (const key of [...totals.keys()].sort(compareBytes)) {
     const weight = totals.get(key) ?? 0;
     const shown = whole ? Math.round(weight) : Math.round(weight * 1e6) / 1e6;
-    if (shown === 0) continue;
+    // Of memory that grew in a range: what shrank has no width, and no program that reads this could draw it.
+    if (shown === 0 || (shown < 0 && lane.kind === 'memory')) continue;
     text += `${key} ${shown}\n`;
     if (text.length > 65_536) {
       yield ENCODER.encode(text);

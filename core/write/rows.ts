@@ -1,4 +1,5 @@
 import { showsMerged } from '#core/analyze/call-tree';
+import { resolve } from '#core/analyze/resolve';
 import type { TimeRanges } from '#core/analyze/view';
 import type { Selection } from '#core/analyze/view';
 import type { Lane } from '#core/model/lane';
@@ -9,9 +10,10 @@ export type OnRow = (thread: number, stack: number, weight: number, time: number
 
 /**
  * Calls `onRow` for every row of the selection, in order of arrival. An interval that lies partly in a range gives the part
- * of its weight that lies in it. Transforms are not looked at. Where merged stacks are meant, rows that have none yet are left out.
+ * of its weight that lies in it; what means ranges (`during`, `moment`) is resolved here. Transforms are not looked at. Where merged stacks are meant, rows that have none yet are left out.
  */
-export function rowsOf(profile: Profile, lane: Lane, selection: Selection, onRow: OnRow): void {
+export function rowsOf(profile: Profile, lane: Lane, given: Selection, onRow: OnRow): void {
+  const selection = resolve(profile, lane, given);
   const chosen = threadMask(profile, selection);
   const merged = showsMerged(lane, selection);
   for (const chunk of lane.chunks) {

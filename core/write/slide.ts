@@ -9,6 +9,7 @@ import { formatCount, formatPercent, formatSamples, formatWeight } from '#core/a
 import { cutToFit, displayName, labelFor, placeText, textWidth } from '#core/analyze/labels';
 import type { Boxes, Viewport } from '#core/analyze/layout';
 import { boxOf, layout, orderedChildren, placeOf } from '#core/analyze/layout';
+import { resolve } from '#core/analyze/resolve';
 import { search } from '#core/analyze/search';
 import type { SearchResult } from '#core/analyze/search';
 import type { PictureOptions, ViewValue } from '#core/analyze/view';
@@ -97,7 +98,7 @@ export function slideSvg(profile: Profile, view: ViewValue, picture: PictureOpti
   checkSize(picture);
   const lane = laneOf(profile, view);
   if (lane === null) throw new UserError('picture-empty', 'this recording has no samples, so there is nothing to draw');
-  const tree = new CallTree(profile, lane, view.selection, view.inverted);
+  const tree = new CallTree(profile, lane, resolve(profile, lane, view.selection), view.inverted);
   if (!(tree.total > 0)) {
     throw new UserError('picture-empty', `no ${lane.kind} samples lie in the selection, so there is nothing to draw`, {
       hint: 'Choose a longer range, more threads or fewer transforms.',

@@ -23,10 +23,11 @@ const JSON_OPTION: OptionRow = { name: 'json', help: 'one JSON object on standar
 const FORCE: OptionRow = { name: 'force', help: 'replace a file that exists' };
 
 const VIEW_OPTIONS: readonly OptionRow[] = [
-  { name: 'lane', value: 'L', help: 'a lane: cpu, off-cpu, memory, or the name of an event' },
+  { name: 'lane', value: 'L', help: 'a lane: cpu, off-cpu, memory, or its name (info lists them)' },
   { name: 'process', value: 'P', help: 'a process: its pid or a part of its name' },
   { name: 'rank', value: 'R', help: 'a rank of a distributed run' },
   { name: 'thread', value: 'T', help: 'a thread: its tid or a part of its name' },
+  { name: 'moment', value: 'WHAT', help: 'of held memory: held at the end, at its peak, or what has grown in the range', choices: ['held', 'grown', 'peak'] },
   { name: 'from', value: 'S', help: 'from this second of the recording' },
   { name: 'to', value: 'S', help: 'up to this second of the recording' },
   { name: 'search', value: 'RE', help: 'functions whose name matches a regular expression' },
@@ -67,10 +68,14 @@ export const COMMANDS: readonly Command[] = [
     options: [
       { name: 'pid', value: 'PID', help: 'processes to attach to, with their children' },
       { name: 'lanes', value: 'LANES', help: 'what to record (default: cpu)', choices: LANES, list: true },
-      { name: 'profiler', value: 'NAMES', help: 'which profilers (default: all that are ready): perf, py-spy' },
+      { name: 'profiler', value: 'NAMES', help: 'which profilers (default: all that are ready; doctor lists them): perf, py-spy, python-helper' },
       { name: 'no-children', help: 'leave out the children of the processes' },
       { name: 'rate', value: 'HZ', help: 'samples a second of each thread (default: 99)' },
       { name: 'stacks', value: 'HOW', help: 'how perf takes stacks: auto, fp (frame pointers), dwarf (copied)', choices: ['auto', 'fp', 'dwarf'] },
+      { name: 'memory', value: 'DEPTH', help: 'light: page faults, mmap and brk; full: every allocation, where a profiler can (default: light)', choices: ['light', 'full'] },
+      { name: 'max-cost', value: 'PCT', help: 'lower the rate when profiling costs the target more (default: 5; 0 never does)' },
+      { name: 'marks', value: 'FILE', help: 'file or FIFO with a line a step (default: what $FLAMEBENCH_MARKS names)' },
+      { name: 'accept-risk', value: 'NAMES', help: 'profilers whose risk for a running target is accepted (doctor --pid says which)' },
       { name: 'duration', value: 'S', help: 'stop after this many seconds' },
       { name: 'title', value: 'T', help: 'what the recording is called' },
       { name: 'output', short: 'o', value: 'FILE', help: 'save as this file, - for standard output (default: into the library)' },
@@ -78,7 +83,7 @@ export const COMMANDS: readonly Command[] = [
       { name: 'strict', help: 'a profiler that fails makes the exit code 125' },
       FORCE, JSON_OPTION,
     ],
-    examples: ['flamebench record --pid 1234 --duration 10 -o run.flamebench', 'flamebench record -- python train.py --epochs 1'],
+    examples: ['flamebench record --pid 1234 --duration 10 -o run.flamebench', 'flamebench record -- python train.py --epochs 1', 'flamebench record --lanes cpu,off-cpu,memory --pid 1234'],
     notes: 'The command keeps its terminal, its input and its exit code. With --pid, Ctrl-C stops the recording and keeps it.\nExit codes with a command: its own; 125 we failed, 126 it cannot be executed, 127 it was not found, 128+N signal N ended it.',
     run: async (args, io) => (await import('./record.ts')).record(args, io),
   },

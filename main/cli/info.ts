@@ -2,6 +2,7 @@ import { formatCount, formatDate, formatTime, formatWeight } from '#core/analyze
 import { mergedText } from '#core/analyze/words';
 import type { Lane } from '#core/model/lane';
 import type { Profile } from '#core/model/profile';
+import { MARK_KINDS } from '#core/model/profile';
 import type { Arguments } from './arguments.ts';
 import { isSet } from './arguments.ts';
 import type { CliIo } from './io.ts';
@@ -19,10 +20,11 @@ export async function info(args: Arguments, io: CliIo): Promise<number> {
     await printJson(io, {
       format: facts.format, madeBy: facts.tool, title: facts.title, command: facts.command, host: facts.host, kernel: facts.kernel,
       startedAt: facts.startedAt, durationNs: facts.durationNs,
-      lanes: profile.lanes.map((lane) => ({ kind: lane.kind, name: lane.name, unit: lane.unit, samples: lane.samples, total: lane.total, threads: threadsOf(lane),
+      lanes: profile.lanes.map((lane) => ({ kind: lane.kind, name: lane.name, source: lane.source, unit: lane.unit, samples: lane.samples, total: lane.total, threads: threadsOf(lane),
         ...(lane.mergedRows > 0 ? { pythonMerged: lane.pythonMerged, pythonUnmerged: lane.pythonUnmerged } : {}),
       })),
       processes: profile.processes.length, threads: profile.threads.length, functions: profile.functions.length, stacks: profile.stacks.length, skipped, notes: facts.notes,
+      tracks: profile.tracks.map((track) => ({ name: track.name, unit: track.unit, values: track.time.length })), marks: marksOf(profile),
     });
     return 0;
   }
@@ -31,6 +33,8 @@ export async function info(args: Arguments, io: CliIo): Promise<number> {
     ['host', [facts.host, facts.kernel].filter((part) => part !== '').join(', ')],
     ['started', facts.startedAt > 0 ? formatDate(facts.startedAt) : ''], ['duration', facts.durationNs > 0 ? formatTime(facts.durationNs) : ''],
     ...profile.lanes.map((lane): [string, string] => ['lane', laneText(lane)]),
+    ...profile.tracks.map((track): [string, string] => ['track', `${track.name} (${track.unit}): ${formatCount(track.time.length)} values`]),
+    ...marksOf(profile).map(({ kind, count }): [string, string] => ['marks', `${formatCount(count)} ${kind}`]),
     ['processes', processesText(profile)], ['threads', formatCount(profile.threads.length)],
     ['functions', formatCount(profile.functions.length)], ['stacks', formatCount(profile.stacks.length)],
     ...facts.notes.map((note): [string, string] => ['note', note]),
@@ -41,9 +45,26 @@ export async function info(args: Arguments, io: CliIo): Promise<number> {
   return 0;
 }
 
+function eventsWord(lane: Lane): string {
+  switch (lane.kind) {
+    case 'off-cpu': return 'waits';
+    case 'memory': case 'gpu-memory': return 'allocations';
+    case 'faults': return 'faults';
+    case 'cuda': return 'kernels';
+    case 'cpu': case 'gpu-idle': case 'other': return 'samples';
+  }
+}
+
 function laneText(lane: Lane): string {
   const threads = threadsOf(lane);
-  return `${lane.kind} (${lane.name}): ${formatCount(lane.samples)} ${lane.kind === 'off-cpu' ? 'waits' : 'samples'}, ${formatWeight(lane.total, lane.unit)}${threads > 0 ? `, ${threads} thread${threads === 1 ? '' : 's'}` : ''}${lane.pythonMerged > 0 ? `, ${mergedText(lane)}` : ''}`;
+  return `${lane.kind} (${lane.name}): ${formatCount(lane.samples)} ${eventsWord(lane)}, ${formatWeight(lane.total, lane.unit)}${threads > 0 ? `, ${threads} thread${threads === 1 ? '' : 's'}` : ''}${lane.pythonMerged > 0 ? `, ${mergedText(lane)}` : ''}`;
+}
+
+/** Marks by kind, in the order of MARK_KINDS. */
+function marksOf(profile: Profile): { kind: string; count: number }[] {
+  const counts = new Array<number>(MARK_KINDS.length).fill(0);
+  for (let row = 0; row < profile.marks.length; row++) counts[profile.marks.kind.get(row)]++;
+  return MARK_KINDS.map((kind, i) => ({ kind, count: counts[i] })).filter(({ count }) => count > 0);
 }
 
 function processesText(profile: Profile): string {

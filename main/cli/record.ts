@@ -40,13 +40,21 @@ function optionsOf(args: Arguments): RecordOptions {
   return {
     ...FIRST_OPTIONS,
     lanes: (textOf(args, 'lanes')?.split(',') as LaneKind[] | undefined) ?? FIRST_OPTIONS.lanes,
-    profilers: textOf(args, 'profiler')?.split(',').filter((name) => name !== '') ?? [],
+    profilers: listOf(args, 'profiler'),
     rate: numberOf(args, 'rate', { least: 1, most: 20_000 }) ?? FIRST_OPTIONS.rate,
     stacks: stacks === 'fp' || stacks === 'dwarf' ? stacks : 'auto',
     duration: numberOf(args, 'duration', { above: 0 }) ?? 0,
     pySpy: { ...FIRST_OPTIONS.pySpy, subprocesses: !isSet(args, 'no-children') },
     title: textOf(args, 'title') ?? '',
+    memory: textOf(args, 'memory') === 'full' ? 'full' : 'light',
+    mostCost: numberOf(args, 'max-cost', { least: 0, most: 100 }) ?? FIRST_OPTIONS.mostCost,
+    marks: textOf(args, 'marks') ?? '',
+    risks: listOf(args, 'accept-risk'),
   };
+}
+
+function listOf(args: Arguments, name: string): string[] {
+  return textOf(args, name)?.split(',').map((one) => one.trim()).filter((one) => one !== '') ?? [];
 }
 
 async function targetOf(args: Arguments): Promise<Target> {
@@ -134,6 +142,7 @@ async function follow(recording: Recording, { args, io, launched, strict, out, s
   };
   const unsubscribe = recording.subscribe((event) => { if (event === 'status') tell(); });
   tell();
+  await tellLanes(recording, args, io, told);
   // The command has the terminal to itself; a line of ours is drawn only while attached.
   const meter = !launched && io.stderrIsTTY ? setInterval(() => {
     const { elapsed, samples, lost, phase } = recording.status();
@@ -153,10 +162,11 @@ async function follow(recording: Recording, { args, io, launched, strict, out, s
   for (const note of recording.notes) await print(io.stderr, `flamebench: ${note}\n`);
 
   const path = await save(recording.folder, out, args, io);
-  const { elapsed, samples, lost } = recording.status();
+  const { elapsed, samples, lost, rate, targetCost, lanes } = recording.status();
   if (isSet(args, 'json')) {
     await printJson(io, {
-      path, id: recording.id, durationNs: elapsed, samples, lost, error: ended.error, exitCode: ended.exitCode, signal: ended.signal,
+      path, id: recording.id, durationNs: elapsed, samples, lost, rate, targetCost,
+      lanes: lanes.map(({ kind, state, profilers, text, command }) => ({ kind, state, profilers, text, command })), error: ended.error, exitCode: ended.exitCode, signal: ended.signal,
     });
   }
   if (out !== '-') await print(io.stderr, `${path}\n`);
@@ -164,6 +174,17 @@ async function follow(recording: Recording, { args, io, launched, strict, out, s
   if (strict && (failed || ended.error !== '')) return OWN_FAILURE;
   if (ended.signal !== null) return BY_SIGNAL + signalNumber(ended.signal);
   return ended.exitCode ?? OWN_FAILURE;
+}
+
+/** Lanes that were asked for by name and have no source here; what was said already is not said again. */
+async function tellLanes(recording: Recording, args: Arguments, io: CliIo, told: ReadonlySet<string>): Promise<void> {
+  if (textOf(args, 'lanes') === undefined) return;
+  const { lanes, notices } = recording.status();
+  const said = new Set(notices.filter((notice) => told.has(notice.id)).map((notice) => notice.text));
+  for (const lane of lanes) {
+    if (lane.state !== 'none' || said.has(lane.text)) continue;
+    await print(io.stderr, `flamebench: ${lane.kind} is not recorded: ${lane.text}${lane.command === '' ? '' : ` Run: ${lane.command}`}\n`);
+  }
 }
 
 function signalNumber(signal: number | string): number {

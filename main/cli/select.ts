@@ -1,9 +1,10 @@
 // --lane --process --rank --thread --from --to --search --view: a view as one value, as a tab has it.
 import { readFileSync } from 'node:fs';
 import * as v from 'valibot';
-import type { Selection, ViewValue } from '#core/analyze/view';
+import type { Moment, Selection, ViewValue } from '#core/analyze/view';
 import { FIRST_VIEW } from '#core/analyze/view';
-import { usualLane } from '#core/analyze/words';
+import { isHeld, memoryMeasures } from '#core/analyze/memory';
+import { laneOf, usualLane } from '#core/analyze/words';
 import { UserError, messageOf } from '#core/errors';
 import { LANE_KINDS } from '#core/model/lane';
 import type { Lane, LaneKind } from '#core/model/lane';
@@ -16,10 +17,13 @@ const Ref = v.object({ name: v.string(), file: v.string(), library: v.string() }
 const Transform = v.variant('kind', [
   v.object({ kind: v.literal('focus'), fn: Ref }), v.object({ kind: v.literal('merge'), fn: Ref }), v.object({ kind: v.literal('drop'), fn: Ref }),
   v.object({ kind: v.literal('collapse-library'), library: v.string() }), v.object({ kind: v.literal('collapse-recursion'), fn: Ref }), v.object({ kind: v.literal('my-code') }),
+  v.object({ kind: v.picklist(['keep-reason', 'drop-reason']), reason: v.string() }),
 ]);
+const LaneName = v.object({ kind: v.picklist(LANE_KINDS), name: v.string() });
+const MomentName = v.exactOptional(v.picklist(['grown', 'held', 'peak']));
 const Rows = v.nullable(v.array(v.pipe(v.number(), v.integer(), v.minValue(0))));
 const View = v.object({
-  lane: v.optional(v.nullable(v.object({ kind: v.picklist(LANE_KINDS), name: v.string() })), null),
+  lane: v.optional(v.nullable(LaneName), null),
   view: v.optional(v.picklist(['flame', 'table']), 'flame'),
   rootOnTop: v.optional(v.boolean(), true),
   inverted: v.optional(v.boolean(), false),
@@ -28,10 +32,21 @@ const View = v.object({
     ranges: v.optional(v.nullable(v.array(v.tuple([v.number(), v.number()]))), null),
     threads: v.optional(Rows, null), processes: v.optional(Rows, null), transforms: v.optional(v.array(Transform), []),
     stacks: v.exactOptional(v.picklist(['merged', 'own'])),
+    during: v.exactOptional(v.object({
+      lane: LaneName, path: v.array(Ref), inverted: v.optional(v.boolean(), false), threads: v.optional(Rows, null),
+      transforms: v.exactOptional(v.array(Transform)), stacks: v.exactOptional(v.picklist(['merged', 'own'])),
+    })),
+    moment: MomentName,
   }), {}),
   search: v.optional(v.string(), ''),
   zoom: v.optional(v.array(Ref), []),
   selected: v.optional(v.array(Ref), []),
+  panes: v.exactOptional(v.pipe(v.array(v.object({
+    kind: v.picklist(LANE_KINDS), lane: v.optional(v.nullable(LaneName), null), inverted: v.optional(v.boolean(), false), zoom: v.optional(v.array(Ref), []),
+    selected: v.optional(v.array(Ref), []), moment: MomentName, threads: v.exactOptional(Rows),
+  })), v.minLength(1), v.maxLength(4))),
+  focus: v.exactOptional(v.number()),
+  wide: v.exactOptional(v.boolean()),
 });
 
 /** The view that `--view` gives, or the first one. JSON, or @FILE that holds it. */
@@ -53,7 +68,7 @@ function givenView(text: string | undefined): ViewValue {
 
 /** Whether any option narrows or changes what is looked at. */
 export function hasView(args: Arguments): boolean {
-  return ['lane', 'process', 'rank', 'thread', 'from', 'to', 'view', 'invert', 'search'].some((name) => args.values[name] !== undefined);
+  return ['lane', 'process', 'rank', 'thread', 'from', 'to', 'view', 'invert', 'search', 'moment'].some((name) => args.values[name] !== undefined);
 }
 
 /** Checks the options as far as that goes without a profile: wrong usage is said before a large file is read. */
@@ -73,7 +88,7 @@ export function viewOf(profile: Profile, args: Arguments, usual: LaneKind | null
   const view = givenView(textOf(args, 'view'));
   const laneName = textOf(args, 'lane');
   const first = usual === null || view.lane !== null ? null : usualLane(profile, usual);
-  const lane = laneName === undefined ? first : findLane(profile, laneName);
+  const lane = withMoment(profile, args, laneName === undefined ? first : findLane(profile, laneName), view);
   return {
     ...view,
     lane: lane === null ? view.lane : { kind: lane.kind, name: lane.name },
@@ -98,7 +113,29 @@ function selectionOf(profile: Profile, args: Arguments, given: Selection): Selec
   const thread = textOf(args, 'thread');
   const threads = thread === undefined ? given.threads
     : findRows('thread', thread, profile.threads.length, (row) => profile.threads.tid.get(row), (row) => profile.threads.nameOf(row as never));
-  return { ...given, ranges, processes, threads };
+  const moment = momentOf(args);
+  return { ...given, ranges, processes, threads, ...(moment === null ? {} : { moment }) };
+}
+
+function momentOf(args: Arguments): Moment | null {
+  const text = textOf(args, 'moment');
+  return text === 'held' || text === 'grown' || text === 'peak' ? text : null;
+}
+
+/** With a moment, memory is the lane of what was held: that one of its source, or of the recording where no lane was named. */
+function withMoment(profile: Profile, args: Arguments, named: Lane | null, view: ViewValue): Lane | null {
+  const moment = momentOf(args);
+  if (moment === null) return named;
+  const given = textOf(args, 'lane') !== undefined || view.lane !== null;
+  const lane = given ? named ?? laneOf(profile, view) : usualLane(profile, 'memory');
+  const measure = lane === null ? undefined : memoryMeasures(profile, lane).find((one) => one.moment === moment);
+  if (measure === undefined) {
+    const held = profile.lanes.filter(isHeld).map((one) => one.name);
+    throw new UserError('no-moment', lane === null ? 'this profile has no memory lane' : `the lane ${lane.name} does not tell what was held`, {
+      hint: held.length > 0 ? `What was held is in: ${held.join(', ')}.` : 'What is held is told by heaptrack: record it with --memory full.',
+    });
+  }
+  return measure.lane;
 }
 
 /** Rows whose number or whole name is `wanted`, else whose name holds it. */

@@ -1,6 +1,8 @@
 import { CallTree } from '#core/analyze/call-tree';
 import { formatPercent, formatSamples, formatWeight } from '#core/analyze/format';
 import { functionsTable } from '#core/analyze/functions';
+import { resolve } from '#core/analyze/resolve';
+import { isHeld } from '#core/analyze/memory';
 import { search } from '#core/analyze/search';
 import { laneOf, mergedText } from '#core/analyze/words';
 import { UserError } from '#core/errors';
@@ -27,7 +29,7 @@ export async function top(args: Arguments, io: CliIo): Promise<number> {
   const view = viewOf(profile, args);
   const lane = laneOf(profile, view);
   if (lane === null) throw new UserError('no-samples', `${args.positionals[0]} holds no samples`);
-  const tree = new CallTree(profile, lane, view.selection, false);
+  const tree = new CallTree(profile, lane, resolve(profile, lane, view.selection), false);
   const found = view.search === '' ? null : search(tree, view.search);
   if (found !== null && found.error !== '') throw new UsageError(`--search ${view.search}: ${found.error}`);
   const wanted = found === null ? null : new Set<number>(found.functions);
@@ -42,7 +44,7 @@ export async function top(args: Arguments, io: CliIo): Promise<number> {
 
   if (isSet(args, 'json')) {
     await printJson(io, {
-      lane: lane.kind, event: lane.name, unit: lane.unit, total: tree.total, samples: tree.samples, seconds,
+      lane: lane.kind, event: lane.name, ...(isHeld(lane) ? { moment: view.selection.moment ?? 'held' } : {}), unit: lane.unit, total: tree.total, samples: tree.samples, seconds,
       rows: rows.slice(0, limit ?? rows.length).map((row) => ({
         function: functions.nameOf(row.fn), file: functions.fileOf(row.fn), library: functions.libraryOf(row.fn),
         self: row.self, total: row.total, selfPercent: percent(row.self), totalPercent: percent(row.total),
