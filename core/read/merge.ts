@@ -209,51 +209,62 @@ export class Merger implements PythonSink {
   /** The Python stack of a moment or an interval, null where there is none. */
   #find(spans: PythonSpans, pid: number, from: number, to: number, seam: Seam): Found | null {
     // Of an interval its middle is farthest from the edges of other stacks.
-    const middle = (from + to) / 2 + LAG;
-    const nearest = spans.find(middle, Math.max(WITHIN, (to - from) / 2));
-    if (!seam.python) return nearest < 0 ? null : this.#all(spans.stackOf(nearest));
-    if (seam.whole) return this.#byNames(spans, nearest, pid, middle, (to - from) / 2, seam);
-    return nearest < 0 ? null : this.#byTime(spans, nearest, from, to, seam);
+    const nearest = spans.find((from + to) / 2 + LAG, Math.max(WITHIN, (to - from) / 2));
+    const meant = nearest < 0 ? [] : this.#meant(spans, nearest, from, to);
+    if (seam.whole) return this.#byNames(spans, nearest, meant, pid, from, to, seam);
+    return nearest < 0 ? null : this.#byTime(meant, seam);
   }
 
-  /** Where the native stack names Python's innermost function: the stacks near that moment that fit, else those of another moment. */
-  #byNames(spans: PythonSpans, nearest: number, pid: number, middle: number, half: number, seam: Seam): Found | null {
-    const near = nearest >= 0 ? nearest : spans.find(middle, AROUND + half);
+  /** The stacks that time leaves for a moment or an interval, the likeliest first. */
+  #meant(spans: PythonSpans, nearest: number, from: number, to: number): StackId[] {
+    // What was first seen inside an interval is what waited.
+    if (to - from > 2 * EARLY) {
+      for (let span = nearest; spans.startOf(span) > from + EARLY; span--) if (spans.startOf(span) < to - EARLY) return [spans.stackOf(span)];
+    }
+    const meant = [spans.stackOf(nearest)];
+    let first = nearest;
+    while (spans.away(first - 1, from) <= EARLY) first--;
+    for (let span = first; span < nearest || spans.away(span, to) <= LATE; span++) if (span !== nearest) meant.push(spans.stackOf(span));
+    return meant;
+  }
+
+  /**
+   * Where the native stack names Python's innermost function: of all stacks that the process had with it, those that fit, and of
+   * these the ones that have most in common with what time leaves.
+   */
+  #byNames(spans: PythonSpans, nearest: number, meant: readonly StackId[], pid: number, from: number, to: number, seam: Seam): Found | null {
+    const whole = (stack: StackId): boolean => fits(this.#shapes.of(stack), seam.called, true);
+    const shapes = meant.map((stack) => this.#shapes.of(stack));
+    if (shapes.length > 0 && shapes.every((shape) => shape === shapes[0]) && whole(meant[0])) return this.#all(meant[0]);
     const fitting = new Map<number, StackId>();
+    const middle = (from + to) / 2 + LAG;
+    const near = nearest >= 0 ? nearest : spans.find(middle, AROUND + (to - from) / 2);
     if (near >= 0) {
-      if (spans.away(near, middle) <= WITHIN + half) {
-        const own = spans.stackOf(near);
-        // Alone for as long as an edge may be late: nothing else can be meant.
-        if (spans.away(near - 1, middle) > EARLY + LAG && spans.away(near + 1, middle) > LATE && fits(this.#shapes.of(own), seam.called, true)) return this.#all(own);
-      }
-      const [first, end] = spans.around(near, middle, AROUND + half);
+      const [first, end] = spans.around(near, middle, AROUND + (to - from) / 2);
       for (let step = 0; near - step >= first || near + step < end; step++) {
         for (const span of step === 0 ? [near] : [near - step, near + step]) {
           if (span < first || span >= end) continue;
           const stack = spans.stackOf(span);
-          const shape = this.#shapes.of(stack);
-          if (!fitting.has(shape.id) && fits(shape, seam.called, true)) fitting.set(shape.id, stack);
+          const { id } = this.#shapes.of(stack);
+          if (!fitting.has(id) && whole(stack)) fitting.set(id, stack);
         }
       }
     }
-    if (fitting.size > 0) return this.#shared([...fitting.values()]);
-    const others: StackId[] = [];
-    for (const stack of this.#shapes.seenWith(pid, seam.called[seam.called.length - 1])) if (fits(this.#shapes.of(stack), seam.called, true)) others.push(stack);
-    if (near < 0) return others.length === 0 ? null : this.#shared(others);
-    if (others.length > 0) {
-      // Those that have most in common with what the thread did around that moment.
-      const around = this.#shapes.of(spans.stackOf(near));
-      const lengths = others.map((stack) => common([around, this.#shapes.of(stack)]));
-      const most = Math.max(...lengths);
-      return this.#shared(others.filter((_, i) => lengths[i] === most));
+    for (const stack of this.#shapes.seenWith(pid, seam.called[seam.called.length - 1])) {
+      const { id } = this.#shapes.of(stack);
+      if (!fitting.has(id) && whole(stack)) fitting.set(id, stack);
     }
-    return this.#callers(spans, near, middle, half, seam);
+    if (fitting.size === 0) return near < 0 ? null : this.#callers(meant.length > 0 ? meant : [spans.stackOf(near)], seam);
+    const stacks = [...fitting.values()];
+    if (meant.length === 0) return this.#shared(stacks);
+    const certain = shapes[0].functions.slice(0, common(shapes));
+    const lengths = stacks.map((stack) => common([{ functions: certain, id: -1 }, this.#shapes.of(stack)]));
+    const most = Math.max(...lengths);
+    return this.#shared(stacks.filter((_, i) => lengths[i] === most));
   }
 
   /** Of stacks that do not fit: as far down as they have the functions that the native stack names. */
-  #callers(spans: PythonSpans, near: number, middle: number, half: number, seam: Seam): Found {
-    const [first, end] = spans.around(near, middle, LATE + half);
-    const stacks = Array.from({ length: end - first }, (_, i) => spans.stackOf((first + i) as number));
+  #callers(stacks: readonly StackId[], seam: Seam): Found {
     const reached = stacks.map((stack) => reach(this.#shapes.of(stack), seam.called));
     const most = Math.max(...reached.map((one) => one.called));
     const best = stacks.map((stack, i) => ({ stack, ...reached[i] })).filter((one) => one.called === most);
@@ -262,28 +273,15 @@ export class Merger implements PythonSink {
   }
 
   /** Where it does not: only time tells, and what each function is known to call. */
-  #byTime(spans: PythonSpans, nearest: number, from: number, to: number, seam: Seam): Found {
-    // What was first seen inside an interval is what waited.
-    if (to - from > 2 * EARLY) {
-      for (let span = nearest; spans.away(span, from) < Infinity && spans.startOf(span) > from + EARLY; span--) {
-        if (spans.startOf(span) < to - EARLY && fits(this.#shapes.of(spans.stackOf(span)), seam.called, false)) return this.#all(spans.stackOf(span));
-      }
-    }
-    const meant: StackId[] = [];
-    let first = nearest;
-    while (spans.away(first - 1, from) <= EARLY) first--;
-    for (let span = first; span <= nearest || spans.away(span, to) <= LATE; span++) {
-      const stack = spans.stackOf(span);
-      if (fits(this.#shapes.of(stack), seam.called, false)) meant.push(stack);
-    }
-    if (meant.length === 0) return this.#callers(spans, nearest, (from + to) / 2 + LAG, (to - from) / 2, seam);
-    const own = meant.includes(spans.stackOf(nearest)) ? spans.stackOf(nearest) : meant[0];
-    const leaf = this.#leafOf(own);
+  #byTime(all: readonly StackId[], seam: Seam): Found {
+    const meant = all.filter((stack) => fits(this.#shapes.of(stack), seam.called, false));
+    if (meant.length === 0) return this.#callers(all, seam);
+    const leaf = this.#leafOf(meant[0]);
     const alone = meant.every((stack) => this.#leafOf(stack) === leaf);
-    this.#evidence.learn(leaf, seam.callee, alone ? 1 : DOUBTFUL);
-    if (alone) return this.#shared([own, ...meant]);
+    if (seam.python) this.#evidence.learn(leaf, seam.callee, alone ? 1 : DOUBTFUL);
+    if (alone || !seam.python) return this.#shared(meant);
     const clear = meant.filter((stack) => meant.every((other) => this.#leafOf(other) === this.#leafOf(stack) || this.#evidence.prefers(this.#leafOf(stack), this.#leafOf(other), seam.callee)));
-    return this.#shared(clear.length > 0 ? clear : [own, ...meant]);
+    return this.#shared(clear.length > 0 ? clear : meant);
   }
 
   #all(stack: StackId): Found {

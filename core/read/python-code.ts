@@ -111,14 +111,16 @@ export class PythonCode implements FrameWatch {
     return this.#learn(space.pid, codes, learned, registers, word);
   }
 
-  /** Tries all places. Says something only where all that tell say the same. */
+  /** Tries all places. Says something only where all that tell say the same, and the process's memory too. */
   #learn(pid: number, codes: Codes, learned: Learned, registers: Float64Array, word: (address: number) => number): FrameId | -1 {
     learned.tries++;
     const values = Array.from({ length: PLACES }, (_, place) => valueAt(place, registers, word));
     const found = values.map((value) => this.#find(pid, codes, value));
     const told = [...new Set(found.filter((code) => code !== null))];
+    let sure = false;
     if (told.length > 0) {
       const running = this.#frameCodes(pid, values);
+      sure = told.length === 1 && running.has(told[0].start);
       for (const [place, code] of found.entries()) {
         if (code === null) continue;
         learned.hits[place]++;
@@ -126,7 +128,7 @@ export class PythonCode implements FrameWatch {
       }
     }
     if (learned.tries >= TRIED) this.#choose(learned);
-    return told.length !== 1 ? -1 : this.#frame(told[0], values[found.indexOf(told[0])]);
+    return !sure ? -1 : this.#frame(told[0], values[found.indexOf(told[0])]);
   }
 
   #choose(learned: Learned): void {
