@@ -8,6 +8,8 @@ import { connection } from '../../state/connection.svelte.ts';
 import { processKey } from '../../state/process-key.ts';
 import { processes } from '../../state/processes.svelte.ts';
 import { workbench } from '../../state/workbench.svelte.ts';
+import type { LaneGroup } from './lanes.ts';
+import { laneGroups, laneOn, works } from './lanes.ts';
 import type { Segment, Sort, SortKey } from './process-tree.ts';
 import { firstChoice, workersOf } from './process-tree.ts';
 import { splitWords, takeAssignments } from './shell-words.ts';
@@ -68,18 +70,36 @@ class HomeState {
     this.environment = stored.environment;
   }
 
-  /** Lanes that will be recorded, in the order of the checks. */
+  /** What was found out, lane by lane. */
+  get groups(): LaneGroup[] {
+    return laneGroups(this.checks ?? []);
+  }
+
+  /** Lanes that will be recorded. */
   get lanes(): LaneKind[] {
-    const kinds = [...new Set((this.checks ?? []).map((check) => check.lane))];
-    const on = kinds.filter((lane) => this.laneOn(lane));
+    const on = this.groups.filter((group) => laneOn(group, this.options, this.laneTicks.get(group.lane))).map((group) => group.lane);
     return on.length > 0 ? on : [...FIRST_OPTIONS.lanes];
   }
 
-  /** Whether a lane is wanted and can be. With less than all of it, CPU is on by itself and the others are not. */
+  /** Whether a lane is wanted and can be. */
   laneOn(lane: LaneKind): boolean {
-    const states = (this.checks ?? []).filter((check) => check.lane === lane).map((check) => check.state);
-    const ready = states.includes('ready');
-    return (ready || states.includes('partly')) && (this.laneTicks.get(lane) ?? (ready || lane === 'cpu'));
+    const group = this.groups.find((one) => one.lane === lane);
+    return group !== undefined && laneOn(group, this.options, this.laneTicks.get(lane));
+  }
+
+  /** The user has read what a profiler risks, or takes it back. */
+  acceptRisk(profiler: string, accepted: boolean): void {
+    const others = this.options.risks.filter((one) => one !== profiler);
+    this.options = { ...this.options, risks: accepted ? [...others, profiler] : others };
+  }
+
+  /** Leaves a profiler out, or takes it in again. All of them is "whatever is ready", which also holds for the next target. */
+  tickProfiler(profiler: string, on: boolean): void {
+    const usable = [...new Set((this.checks ?? []).filter(works).map((one) => one.profiler))];
+    const now = this.options.profilers.length === 0 ? usable : this.options.profilers;
+    const next = on ? [...new Set([...now, profiler])] : now.filter((id) => id !== profiler);
+    // The last one stays: a recording without a profiler is none.
+    if (next.length > 0) this.options = { ...this.options, profilers: usable.every((id) => next.includes(id)) ? [] : next };
   }
 
   tickLane(lane: LaneKind, on: boolean): void {
