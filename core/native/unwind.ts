@@ -18,10 +18,10 @@ export type StackEnd = 'root' | 'truncated' | 'lost';
 /** Looks at each frame as it is unwound. */
 export interface FrameWatch {
   /**
-   * A frame that this one stands for too, to be put on its leaf side; -1 for none. `registers` are those of the frame, by their
-   * DWARF numbers, NaN where not known; `word` reads 8 bytes of the copied stack, NaN outside it.
+   * Appends the frames that this one stands for too, leaf first: they are put on its leaf side. `registers` are those of the
+   * frame, by their DWARF numbers, NaN where not known; `word` reads 8 bytes of the copied stack, NaN outside it.
    */
-  at(space: Space, frame: FrameId, leaf: boolean, registers: Float64Array, word: (address: number) => number): FrameId | -1;
+  at(space: Space, frame: FrameId, leaf: boolean, registers: Float64Array, word: (address: number) => number, into: FrameId[]): void;
 }
 
 const FRAME_LIMIT = 512;
@@ -56,8 +56,9 @@ export class Unwinder {
   readonly ends: { root: number; truncated: number; lost: number; stitched: number } = { root: 0, truncated: 0, lost: 0, stitched: 0 };
   #spaces: AddressSpaces;
   #watch: FrameWatch | null;
-  /** By depth: what the watch said of the frame, -1 for nothing. */
-  #beside = new Int32Array(FRAME_LIMIT);
+  /** What the watch said of the frames, and by depth where that ends. */
+  readonly #beside: FrameId[] = [];
+  readonly #besideEnds = new Int32Array(FRAME_LIMIT);
   readonly #word = (address: number): number => this.#peek(address);
   #last = new Map<number, LastStack>();
   #sps = new Float64Array(FRAME_LIMIT);
@@ -104,7 +105,8 @@ export class Unwinder {
     this.#signal = true;
     let depth = 0;
     let end: StackEnd = 'lost';
-    let besides = 0;
+    const beside = this.#beside;
+    beside.length = 0;
     const counts = this.#spaces.stats.framesByRule;
     while (depth < FRAME_LIMIT) {
       const pc = r[RA];
@@ -112,8 +114,8 @@ export class Unwinder {
       const range = this.#spaces.locate(space, lookup);
       this.#sps[depth] = r[SP];
       this.#pcs[depth] = pc;
-      this.#beside[depth] = -1;
       depth++;
+      this.#besideEnds[depth - 1] = beside.length;
       counts[this.#rule]++;
       if (range === null) {
         into.push(this.#spaces.unmappedFrame(lookup, FRAME_RULES[this.#rule]));
@@ -126,7 +128,10 @@ export class Unwinder {
       const trampoline = !this.#signal && module instanceof ElfModule && module.row(site)?.signal === true;
       const frame = module.frame(trampoline ? module.site(site.va + 1) : site, this.#rule);
       into.push(frame);
-      if (this.#watch !== null && (this.#beside[depth - 1] = this.#watch.at(space, frame, this.#signal, r, this.#word)) >= 0) besides++;
+      if (this.#watch !== null) {
+        this.#watch.at(space, frame, this.#signal, r, this.#word, beside);
+        this.#besideEnds[depth - 1] = beside.length;
+      }
       const step = this.#step(space, module, site);
       if (step === 'on') continue;
       end = step;
@@ -137,17 +142,20 @@ export class Unwinder {
       end = 'root';
     } else if (end === 'root') this.#remember(tid, depth, into);
     this.ends[end]++;
-    if (besides > 0) this.#weave(depth, besides, into);
+    if (beside.length > 0) this.#weave(depth, into);
     return end;
   }
 
   /** Puts what the watch said between the frames, from the root side on. */
-  #weave(depth: number, besides: number, into: FrameId[]): void {
+  #weave(depth: number, into: FrameId[]): void {
+    const beside = this.#beside;
     const length = into.length;
-    let to = length + besides - 1;
+    let to = length + beside.length - 1;
     for (let at = length - 1; at >= 0; at--) {
       into[to--] = into[at];
-      if (at < depth && this.#beside[at] >= 0) into[to--] = this.#beside[at] as FrameId;
+      if (at >= depth) continue;
+      const first = at === 0 ? 0 : this.#besideEnds[at - 1];
+      for (let one = this.#besideEnds[at] - 1; one >= first; one--) into[to--] = beside[one];
     }
   }
 

@@ -39,7 +39,9 @@ const WITHIN = 15e6;
 const LAG = 10e6;
 const LATE = 40e6;
 /** Its clock begins a few ms before the moment that we take for its start, ns. */
-const EARLY = 4e6;
+const EARLY = 8e6;
+/** Callers that a thread had this long before and after a moment it had then, ns: of those that come and go faster both are seen. */
+const STEADY = 50e6;
 /** How far away a stack is looked for that fits what the native one says, ns: functions that are short are seen seldom. */
 const AROUND = 100e6;
 /** A row waits for its window until the lane is this much further, ns; and when the lane stands still, this long by the clock, ms. */
@@ -97,6 +99,8 @@ export class Merger implements PythonSink {
   #threads: (ThreadState | undefined)[] = [];
   readonly #waiting = new Map<Lane, Waiting>();
   readonly #seams: Seams;
+  /** By native stack that names all itself. */
+  readonly #complete = new Map<StackId, StackId>();
   /** By native stack and Python stack. */
   readonly #joined = new Map<number, StackId>();
   /** Of lanes that count what was mapped: by native stack, what it became when it was mapped. */
@@ -186,11 +190,16 @@ export class Merger implements PythonSink {
         continue;
       }
       const thread = this.#thread(threadRow);
+      if (seam.complete) {
+        thread.root = seam.root;
+        lane.pushMerged(this.#named(stack, seam), true);
+        continue;
+      }
       const from = chunk.timeAt(row);
       const to = from + (lane.intervals ? chunk.duration.get(row) : 0);
       if (thread.process.until < to + LATE + EARLY && !this.#tooLate(lane, thread.process, to, newest, nowMs, patience)) return;
       const python = thread.spans === null ? null : this.#find(thread.spans, thread.pid, from, to, seam);
-      if (python === null) {
+      if (python === null || (python.frames === 0 && seam.named.length === 0)) {
         lane.pushMerged(stack, seam.python ? false : null);
         continue;
       }
@@ -257,6 +266,8 @@ export class Merger implements PythonSink {
     if (fitting.size === 0) return near < 0 ? null : this.#callers(meant.length > 0 ? meant : [spans.stackOf(near)], seam);
     const stacks = [...fitting.values()];
     if (meant.length === 0) return this.#shared(stacks);
+    const [first, end] = spans.around(nearest, middle, STEADY + (to - from) / 2);
+    for (let span = first; span < end; span++) shapes.push(this.#shapes.of(spans.stackOf(span)));
     const certain = shapes[0].functions.slice(0, common(shapes));
     const lengths = stacks.map((stack) => common([{ functions: certain, id: -1 }, this.#shapes.of(stack)]));
     const most = Math.max(...lengths);
@@ -312,6 +323,19 @@ export class Merger implements PythonSink {
     return nowMs - waiting.since > PATIENCE_MS * patience;
   }
 
+  /** The merged stack where the native one names all Python functions itself. */
+  #named(native: StackId, seam: Seam): StackId {
+    const known = this.#complete.get(native);
+    if (known !== undefined) return known;
+    const { stacks } = this.#profile;
+    let stack = seam.root;
+    for (const frame of seam.named) stack = stacks.intern(stack, frame);
+    for (const frame of seam.leaf) stack = stacks.intern(stack, frame);
+    if (this.#complete.size >= MOST_JOINED) this.#complete.clear();
+    this.#complete.set(native, stack);
+    return stack;
+  }
+
   #join(native: StackId, seam: Seam, thread: ThreadState, { stack: python, frames: certain }: Found): StackId {
     // A stack that was cut takes the root that this thread's whole stacks have.
     const root = seam.cut ? thread.root : seam.root;
@@ -325,7 +349,7 @@ export class Merger implements PythonSink {
     const missing: FrameId[] = [];
     const { functions } = this.#shapes.of(python);
     const put = (at: number, named: FrameId): void => {
-      if (frames.function.get(list[at]) === frames.function.get(named)) list[at] = named;
+      if (frames.function.get(list[at]) === frames.function.get(named) && frames.line.get(named) > 0) list[at] = named;
     };
     if (certain === functions.length) {
       let next = seam.named.length - 1;

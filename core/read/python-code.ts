@@ -5,7 +5,11 @@
 // So the registers that unwinding finds for an evaluation frame name the code object that runs there; names are read once from
 // the process's memory. Which register it is depends on the compiler: it is learned by trying all of them.
 //
-// Calls from Python to Python do not call C since 3.11: of the functions that one evaluation frame runs, the innermost is seen.
+// Calls from Python to Python do not call C since 3.11: of the functions that one evaluation frame runs, the stack tells the
+// innermost. It also tells where the interpreter's own frame of that function lies (Include/internal/pycore_frame.h). Those
+// frames lie one behind the other in a stack of their own, each as large as its function says, so one function at one address
+// nearly always has the same callers; they are read from the process's memory some ms later, when they may be others: again
+// and again, and told only while no others were seen there. Where they are not known a marker stands in their place.
 import { BP, BX, SP } from '#core/native/cfi';
 import type { FrameId, FunctionId } from '#core/model/ids';
 import type { Profile } from '#core/model/profile';
@@ -14,6 +18,9 @@ import type { Space } from '#core/native/address-space';
 import type { NativeSources } from '#core/native/sources';
 import type { FrameWatch } from '#core/native/unwind';
 import { pythonFile } from './py-spy/python-files.ts';
+
+/** Stands for the Python functions between a function that is known and C, where they are not certain. */
+export const CALLERS_UNKNOWN = '[callers not known]';
 
 const REGISTERS = [BX, BP, 12, 13, 14, 15] as const;
 /** Words of an evaluation frame's own part of the stack that are tried too: some compilers keep the address there at times. */
@@ -36,6 +43,13 @@ const MOST_NAME = 4096;
 /** Code objects have their type's name, and instructions of 2 bytes in them. */
 const TYPE_NAME = 0x65646f63;
 
+/** Frames of one evaluation frame; a loop in memory that changes while it is read ends here. */
+const MOST_CALLERS = 512;
+/** Places of frames that are kept of a process, and how often one is read again: the first times, then seldom. */
+const MOST_PLACES = 50_000;
+const READS = 8;
+const AGAIN = 64;
+
 /** Where CPython has a type's fields (Include/cpython/object.h). */
 const TYPE_BASICSIZE = 32;
 const TYPE_ITEMSIZE = 40;
@@ -52,8 +66,33 @@ interface Code {
   readonly frames: Map<number, FrameId>;
 }
 
+/** A function's frame at one address, and the callers that it was seen with. */
+interface Callers {
+  uses: number;
+  /** Leaf first, the function itself left out; null before it was read. */
+  frames: readonly FrameId[] | null;
+  key: string;
+  /** It was seen with others too. */
+  several: boolean;
+}
+
+/** Offsets in an interpreter's frame. */
+interface FrameLayout {
+  readonly code: number;
+  readonly previous: number;
+  readonly owner: number;
+  /** Where a byte says that it was entered from C; -1 where a frame of its own (owner 3) stands before it instead. */
+  readonly entry: number;
+}
+const ELEVEN: FrameLayout = { code: 32, previous: 48, owner: 69, entry: 68 };
+const LATER: FrameLayout = { code: 0, previous: 8, owner: 70, entry: -1 };
+const OWNED_BY_C = 3;
+const FRAME_BYTES = 72;
+
 /** What is known of one process's code. */
 interface Codes {
+  /** By address of the interpreter's frame, then by start of the code. */
+  readonly callers: Map<number, Map<number, Callers>>;
   /** Sorted by start. */
   readonly all: Code[];
   /** Address of the type of code objects; 0 until it was found. */
@@ -72,6 +111,10 @@ interface Learned {
   readonly hits: Uint32Array;
   /** How often the process's memory said the same of the interpreter's frame: a place may hold what ran before. */
   readonly confirmed: Uint32Array;
+  /** How often a place held the address of that frame. */
+  readonly frames: Uint32Array;
+  /** Which place does, -1 where none. */
+  framePlace: number;
   /** -1 while it is learned, -2 where none tells. */
   place: number;
 }
@@ -84,6 +127,7 @@ export class PythonCode implements FrameWatch {
   /** By function row: of evaluation frames that called something, and of those that ran themselves. */
   readonly #calling = new Map<number, Learned>();
   readonly #running = new Map<number, Learned>();
+  #unknown: FrameId | null = null;
   /** By function row: 1 evaluates, 2 does not. */
   #kinds = new Uint8Array(1024);
 
@@ -93,42 +137,52 @@ export class PythonCode implements FrameWatch {
     this.#directory = directory;
   }
 
-  at(space: Space, frame: FrameId, leaf: boolean, registers: Float64Array, word: (address: number) => number): FrameId | -1 {
-    if (space.runtime === 'other' || this.#sources.memory === undefined) return -1;
+  at(space: Space, frame: FrameId, leaf: boolean, registers: Float64Array, word: (address: number) => number, into: FrameId[]): void {
+    if (space.runtime === 'other' || this.#sources.memory === undefined) return;
     const fn = this.#profile.frames.functionOf(frame);
-    if (!this.#evaluates(fn)) return -1;
+    if (!this.#evaluates(fn)) return;
     const codes = this.#codesOf(space);
-    if (codes.failed > HOPELESS) return -1;
+    if (codes.failed > HOPELESS) return;
     const all = leaf ? this.#running : this.#calling;
     let learned = all.get(fn);
-    if (learned === undefined) all.set(fn, (learned = { tries: 0, hits: new Uint32Array(PLACES), confirmed: new Uint32Array(PLACES), place: -1 }));
-    if (learned.place === -2) return -1;
-    if (learned.place >= 0) {
-      const address = valueAt(learned.place, registers, word);
-      const code = this.#find(space.pid, codes, address);
-      return code === null ? -1 : this.#frame(code, address);
+    if (learned === undefined) {
+      learned = { tries: 0, hits: new Uint32Array(PLACES), confirmed: new Uint32Array(PLACES), frames: new Uint32Array(PLACES), framePlace: -1, place: -1 };
+      all.set(fn, learned);
     }
-    return this.#learn(space.pid, codes, learned, registers, word);
+    if (learned.place === -2) return;
+    if (learned.place === -1) {
+      this.#learn(space.pid, codes, learned, registers, word, into);
+      return;
+    }
+    const address = valueAt(learned.place, registers, word);
+    const code = this.#find(space.pid, codes, address);
+    if (code === null) return;
+    into.push(this.#frame(code, address));
+    const callers = learned.framePlace < 0 ? null : this.#callersOf(space.pid, codes, valueAt(learned.framePlace, registers, word), code);
+    if (callers === null) into.push(this.#unknown ??= this.#profile.frames.source(this.#profile.functions.intern({ name: CALLERS_UNKNOWN, kind: 'marker' })));
+    else for (const caller of callers) into.push(caller);
   }
 
   /** Tries all places. Says something only where all that tell say the same, and the process's memory too. */
-  #learn(pid: number, codes: Codes, learned: Learned, registers: Float64Array, word: (address: number) => number): FrameId | -1 {
+  #learn(pid: number, codes: Codes, learned: Learned, registers: Float64Array, word: (address: number) => number, into: FrameId[]): void {
     learned.tries++;
     const values = Array.from({ length: PLACES }, (_, place) => valueAt(place, registers, word));
     const found = values.map((value) => this.#find(pid, codes, value));
     const told = [...new Set(found.filter((code) => code !== null))];
-    let sure = false;
     if (told.length > 0) {
-      const running = this.#frameCodes(pid, values);
-      sure = told.length === 1 && running.has(told[0].start);
+      const running = values.map((value) => this.#codeOfFrame(pid, codes, value));
       for (const [place, code] of found.entries()) {
         if (code === null) continue;
         learned.hits[place]++;
-        if (running.has(code.start)) learned.confirmed[place]++;
+        if (running.includes(code.start)) learned.confirmed[place]++;
+      }
+      for (const [place, start] of running.entries()) if (told.some((code) => code.start === start)) learned.frames[place]++;
+      if (told.length === 1 && running.includes(told[0].start)) {
+        into.push(this.#frame(told[0], values[found.indexOf(told[0])]));
+        into.push(this.#unknown ??= this.#profile.frames.source(this.#profile.functions.intern({ name: CALLERS_UNKNOWN, kind: 'marker' })));
       }
     }
     if (learned.tries >= TRIED) this.#choose(learned);
-    return !sure ? -1 : this.#frame(told[0], values[found.indexOf(told[0])]);
   }
 
   #choose(learned: Learned): void {
@@ -138,20 +192,75 @@ export class PythonCode implements FrameWatch {
       if (hits[place] >= tries * TELLS && (best < 0 || confirmed[place] > confirmed[best])) best = place;
     }
     // Calls that are short are over when memory is read: what is right is confirmed at times, by chance seldom.
-    if (best >= 0 && confirmed[best] >= CONFIRMED) learned.place = best;
-    else if (tries >= TRIED * 20) learned.place = -2;
+    if (best >= 0 && confirmed[best] >= CONFIRMED) {
+      learned.place = best;
+      let frame = -1;
+      for (let place = 0; place < PLACES; place++) if (learned.frames[place] >= CONFIRMED && (frame < 0 || learned.frames[place] > learned.frames[frame])) frame = place;
+      learned.framePlace = frame;
+    } else if (tries >= TRIED * 20) learned.place = -2;
   }
 
-  /** Code objects of what may be interpreter frames (Include/internal/pycore_frame.h: the code is their first field, in 3.11 their fifth). */
-  #frameCodes(pid: number, values: readonly number[]): ReadonlySet<number> {
-    const codes = new Set<number>();
-    for (const value of new Set(values)) {
-      const bytes = value > 0xffff && value < 0x8000_0000_0000 && value % 8 === 0 ? this.#memory(pid, value, 40) : null;
-      if (bytes === null) continue;
-      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-      codes.add(u64(view, 0)).add(u64(view, 32));
+  /** Start of the code object that an interpreter's frame at an address has; NaN where it is none. */
+  #codeOfFrame(pid: number, codes: Codes, address: number): number {
+    const bytes = address > 0xffff && address < 0x8000_0000_0000 && address % 8 === 0 ? this.#memory(pid, address, FRAME_BYTES) : null;
+    return bytes === null ? NaN : u64(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), layoutOf(codes).code);
+  }
+
+  /** The callers of the function whose interpreter's frame is at an address, leaf first, as far as C called; null where they are not certain. */
+  #callersOf(pid: number, codes: Codes, address: number, code: Code): readonly FrameId[] | null {
+    if (!(address > 0xffff && address < 0x8000_0000_0000)) return null;
+    let byCode = codes.callers.get(address);
+    if (byCode === undefined) {
+      if (codes.callers.size >= MOST_PLACES) codes.callers.clear();
+      codes.callers.set(address, (byCode = new Map()));
     }
-    return codes;
+    let callers = byCode.get(code.start);
+    if (callers === undefined) byCode.set(code.start, (callers = { uses: 0, frames: null, key: '', several: false }));
+    const uses = ++callers.uses;
+    if (!callers.several && (uses <= READS || uses % AGAIN === 0 || (uses & (uses - 1)) === 0)) this.#readCallers(pid, codes, address, code, callers);
+    return callers.several ? null : callers.frames;
+  }
+
+  #readCallers(pid: number, codes: Codes, address: number, code: Code, callers: Callers): void {
+    const layout = layoutOf(codes);
+    const starts: number[] = [];
+    const frames: FrameId[] = [];
+    for (let at = address, depth = 0; ; depth++) {
+      const bytes = depth < MOST_CALLERS ? this.#memory(pid, at, FRAME_BYTES) : null;
+      if (bytes === null) return;
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      if (layout.entry < 0 && bytes[layout.owner] === OWNED_BY_C) break;
+      const start = u64(view, layout.code);
+      // Something else runs there now.
+      if (depth === 0 && start !== code.start) return;
+      if (depth > 0) {
+        const one = this.#codeStartingAt(pid, codes, start);
+        if (one === null || one.fn === -1) return;
+        starts.push(start);
+        frames.push(this.#plainFrame(one));
+      }
+      if (layout.entry >= 0 && bytes[layout.entry] !== 0) break;
+      at = u64(view, layout.previous);
+      // Frames of one evaluation frame end where C called; at the bottom of a thread there is nothing before.
+      if (at === 0) break;
+    }
+    const key = starts.join(' ');
+    if (callers.frames !== null && callers.key !== key) callers.several = true;
+    callers.frames = frames;
+    callers.key = key;
+  }
+
+  /** The code object at an address, read if it is new; null where there is none. */
+  #codeStartingAt(pid: number, codes: Codes, start: number): Code | null {
+    const instructions = start + codes.header;
+    return this.#known(codes, instructions) ?? (Number.isSafeInteger(instructions) ? this.#read(pid, codes, instructions) : null);
+  }
+
+  /** A frame of a function whose line at that moment is not known. */
+  #plainFrame(code: Code): FrameId {
+    let frame = code.frames.get(0);
+    if (frame === undefined) code.frames.set(0, (frame = this.#profile.frames.source(code.fn as FunctionId, 0)));
+    return frame;
   }
 
   #evaluates(fn: FunctionId): boolean {
@@ -173,7 +282,7 @@ export class PythonCode implements FrameWatch {
   #codesOf(space: Space): Codes {
     let codes = this.#codes.get(space);
     if (codes === undefined) {
-      codes = { all: [], type: 0, header: 0, others: new Set(), misses: new Set(), failed: 0 };
+      codes = { callers: new Map(), all: [], type: 0, header: 0, others: new Set(), misses: new Set(), failed: 0 };
       this.#codes.set(space, codes);
     }
     return codes;
@@ -312,6 +421,10 @@ export class PythonCode implements FrameWatch {
   #memory(pid: number, address: number, length: number): Uint8Array | null {
     return length > 0 && address > 0 && Number.isSafeInteger(address) ? (this.#sources.memory?.(pid, address, length) ?? null) : null;
   }
+}
+
+function layoutOf(codes: Codes): FrameLayout {
+  return codes.header === 184 ? ELEVEN : LATER;
 }
 
 /** What a place of a frame holds: a register, then words of the stack from its stack pointer on. */

@@ -3,6 +3,7 @@ import type { FrameId, FunctionId, StackId } from '#core/model/ids';
 import { NO_STACK } from '#core/model/ids';
 import type { Profile } from '#core/model/profile';
 import { FUNCTION_UNNAMED } from '#core/model/tables';
+import { CALLERS_UNKNOWN } from './python-code.ts';
 import type { PythonFunctions } from './python-shapes.ts';
 
 /** A function without a name may still get one for this long, ms. */
@@ -25,6 +26,8 @@ const UNNAMED = 4;
 /** On the way into an evaluation frame or just out of one. */
 const PREPARES = 5;
 const PYTHON = 6;
+/** Stands for Python functions that are not known. */
+const GAP = 7;
 const NO_CLASS = -1;
 
 /** Where Python goes into a native stack. */
@@ -40,6 +43,8 @@ export interface Seam {
   readonly called: readonly number[];
   /** The last of them is Python's innermost function. */
   readonly whole: boolean;
+  /** They are all Python functions of the stack. */
+  readonly complete: boolean;
   /** Frames below the last one, root first. Without an evaluation frame: the whole stack. */
   readonly leaf: readonly FrameId[];
   /** Function row of the native function that Python called, -1 where it called none. */
@@ -78,6 +83,7 @@ export class Seams {
     const pythons: FrameId[] = [];
     // Whether the innermost evaluation frame's function is named: null until that frame was met.
     let whole: boolean | null = null;
+    let complete = true;
     let below = NO_CLASS;
     for (let at: number = stack; at >= 0; at = stacks.prefix.get(at)) {
       const frame = stacks.frame.get(at) as FrameId;
@@ -88,10 +94,17 @@ export class Seams {
           // A trampoline and what its evaluation frame runs are one call.
           if (frames.address.get(frame) >= 0 && below === EVALUATES && pythons.length > 0 && this.#functions.of(fn) === this.#functions.of(frames.function.get(pythons[pythons.length - 1]))) break;
           pythons.push(frame);
-          if (whole === false && below === EVALUATES && frames.address.get(frame) >= 0) whole = true;
+          if (below === EVALUATES && frames.address.get(frame) >= 0) {
+            // One trampoline a call: it names what the other way did not.
+            if (whole === false) whole = true;
+          }
           break;
         case EVALUATES:
-          whole ??= below === PYTHON;
+          whole ??= below === PYTHON || below === GAP;
+          if (below !== PYTHON) complete = false;
+          break;
+        case GAP:
+          complete = false;
           break;
         case PREPARES: case OTHER:
           break;
@@ -103,7 +116,7 @@ export class Seams {
           if (!this.#settled(fn, nowMs)) return null;
           break;
       }
-      if (kind === EVALUATES || kind === PREPARES || kind === PYTHON) {
+      if (kind === EVALUATES || kind === PREPARES || kind === PYTHON || kind === GAP) {
         if (last < 0) last = at;
         first = at;
       }
@@ -116,7 +129,7 @@ export class Seams {
     const callee = leaf.find((frame) => !this.#passesOn(frames.function.get(frame))) ?? leaf[0];
     const seam: Seam = {
       python: last >= 0, cut, root: this.#rootOf(first < 0 ? NO_STACK : (stacks.prefix.get(first) as StackId)), leaf,
-      named: pythons, called: pythons.map((frame) => this.#functions.of(frames.function.get(frame))), whole: whole === true && pythons.length > 0,
+      named: pythons, called: pythons.map((frame) => this.#functions.of(frames.function.get(frame))), whole: whole === true && pythons.length > 0, complete: complete && !cut && whole === true,
       callee: callee === undefined ? -1 : frames.function.get(callee),
     };
     // Names may be patched: only what has all of its own stays as it is.
@@ -166,7 +179,7 @@ function classOf(profile: Profile, fn: FunctionId): number {
       return PYTHON;
     case 'marker': {
       const name = functions.nameOf(fn);
-      return name === '[truncated]' || name === '[unwinding lost]' ? CUT : OTHER;
+      return name === '[truncated]' || name === '[unwinding lost]' ? CUT : name === CALLERS_UNKNOWN ? GAP : OTHER;
     }
     case 'interpreter': case 'native': case 'unknown': {
       if ((functions.flags.get(fn) & FUNCTION_UNNAMED) !== 0) return UNNAMED;

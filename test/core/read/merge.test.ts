@@ -180,11 +180,11 @@ describe('in the order of rows, as they become final', () => {
   test('rows wait for their window, and those behind wait with them', () => {
     const scene = new Scene().native('100 | main;EVAL 1\n110 | main;EVAL 1\n120 worker | clone;gemm 1').step();
     expect(scene.lane.mergedRows).toBe(0);
-    scene.python('0-145 | <module>').covered(145);
+    scene.python('0-150 | <module>').covered(150);
     expect(scene.lane.mergedRows).toBe(1);
     const tree = new CallTree(scene.profile, scene.lane, EVERYTHING, false);
     expect([tree.total, tree.merged]).toEqual([1, true]);
-    scene.python('145-600 | <module>').covered(600);
+    scene.python('150-600 | <module>').covered(600);
     tree.update();
     expect([tree.total, scene.lane.mergedRows]).toEqual([3, 3]);
     expect(treeText(tree)).toBe(scene.tree);
