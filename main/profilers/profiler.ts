@@ -12,7 +12,11 @@ export interface Watched {
 export type StreamFacts =
   | { readonly decoder: 'perf'; readonly id: string; readonly title: string; readonly watched: readonly number[]; readonly stacks: 'dwarf' | 'fp'; readonly directory: string; readonly source: string; readonly rateHz: number; /** How waiting time, page faults and memory from the kernel are taken; absent where they are not wanted. */ readonly offCpu?: string; readonly faults?: string; readonly memory?: string; /** Hand-over: rows before this monotonic ns belong to the stream before. */ readonly from?: number }
   | { readonly decoder: 'py-spy'; readonly id: string; readonly title: string; readonly watched: readonly number[]; readonly directory: string; readonly source: string; readonly rateHz: number }
-  | { readonly decoder: 'python-helper'; readonly id: string; readonly title: string; readonly watched: readonly number[]; readonly directory: string; readonly source: string; readonly rateHz: number };
+  | { readonly decoder: 'python-helper'; readonly id: string; readonly title: string; readonly watched: readonly number[]; readonly directory: string; readonly source: string; readonly rateHz: number }
+  /** heaptrack's interpreted text. `wall`: ns by the wall's clock less monotonic ns. `beside`: perf names the same functions. */
+  | { readonly decoder: 'heaptrack'; readonly id: string; readonly title: string; readonly watched: readonly number[]; readonly directory: string; readonly source: string; /** Name of the program, where no other stream tells it. */ readonly name: string; readonly beside: boolean; readonly wall: number; readonly rateHz: 0 }
+  /** V8's own profilers: CPU, or the heap in one of two ways (core/read/v8/decoder.ts). `interval`: bytes between two samples of the heap. */
+  | { readonly decoder: 'v8'; readonly what: 'cpu' | 'held' | 'allocated'; readonly id: string; readonly title: string; readonly watched: readonly number[]; readonly directory: string; readonly source: string; readonly rateHz: number; readonly interval: number };
 
 /** Samples a second of processes that get light detail. */
 export const LIGHT_HZ = 20;
@@ -22,7 +26,7 @@ export interface WindowFacts {
   readonly start: number;
   readonly end: number;
   /** Maps the window's own thread ids to OS thread ids and names, where the profiler gives them apart. */
-  readonly threads: readonly { readonly own: string; readonly tid: number; readonly name: string; readonly pid: number }[];
+  readonly threads: readonly { readonly own: string; readonly tid: number; readonly name: string; readonly pid: number; /** Name of the program, where no other stream may have told it. */ readonly process?: string }[];
   /** Readings of the kernel's account of each thread: monotonic ns, ns on a CPU, and so on, flat. */
   readonly onCpu?: readonly { readonly tid: number; readonly pid?: number; readonly points: readonly number[]; /** ns that it was runnable and had no CPU, one for each pair. */ readonly runnable?: readonly number[] }[];
   /** Idle samples are wanted too. */

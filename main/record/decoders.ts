@@ -1,11 +1,15 @@
 // The decoders of a recording's streams, chosen by what each stream says of itself.
 import { assertNever } from '#core/errors';
+import type { ProcessId } from '#core/model/ids';
 import type { Profile } from '#core/model/profile';
+import { HeaptrackDecoder } from '#core/read/heaptrack/decoder';
 import { Merger } from '#core/read/merge';
 import { PerfDecoder } from '#core/read/perf/decoder';
 import { PerfShared } from '#core/read/perf/threads';
 import { PySpyDecoder } from '#core/read/py-spy/decoder';
+import { ThreadRows } from '#core/read/py-spy/thread-rows';
 import { PythonHelperDecoder } from '#core/read/python-helper';
+import { V8Decoder } from '#core/read/v8/decoder';
 import { LiveSources } from '../native/live-sources.ts';
 import { waitChannel } from '../native/wait-channel.ts';
 import type { StreamFacts, WindowFacts } from '../profilers/profiler.ts';
@@ -13,7 +17,7 @@ import { readContext } from './read-context.ts';
 
 /** Whether a stream is one of windows: facts and bytes in turns. */
 export function comesInWindows(decoder: string): boolean {
-  return decoder === 'py-spy' || decoder === 'python-helper';
+  return decoder === 'py-spy' || decoder === 'python-helper' || decoder === 'v8';
 }
 
 /** A decoder of one stream, whatever its format. */
@@ -55,6 +59,8 @@ export class DecoderSet {
       case 'perf': return this.#perf(facts, events);
       case 'py-spy': return this.#pySpy(facts);
       case 'python-helper': return this.#pythonHelper(facts);
+      case 'v8': return this.#v8(facts);
+      case 'heaptrack': return this.#heaptrack(facts);
       default: return assertNever(facts);
     }
   }
@@ -93,6 +99,36 @@ export class DecoderSet {
         if (!more) this.#merger?.named();
         return more;
       },
+    };
+  }
+
+  #heaptrack(facts: Extract<StreamFacts, { decoder: 'heaptrack' }>): StreamDecoder {
+    const decoder = new HeaptrackDecoder(this.#profile, {
+      source: facts.source, directory: facts.directory, beside: facts.beside, zeroWall: this.#zeroAt + facts.wall,
+      thread: () => {
+        const rows = new ThreadRows(this.#profile);
+        const pid = facts.watched[0] ?? 0;
+        const known = rows.has(pid);
+        const row = rows.row(pid, 0, 'heaptrack', 'all threads together');
+        if (!known && facts.name !== '') this.#profile.processes.rename(this.#profile.threads.process.get(row) as ProcessId, facts.name);
+        return row;
+      },
+    });
+    return {
+      push: (bytes) => decoder.push(bytes),
+      window: () => { throw new Error('broken invariant: heaptrack has no windows'); },
+      end: () => decoder.end(),
+      idle: () => false,
+    };
+  }
+
+  #v8(facts: Extract<StreamFacts, { decoder: 'v8' }>): StreamDecoder {
+    const decoder = new V8Decoder(this.#profile, { what: facts.what, zeroAt: this.#zeroAt, directory: facts.directory, source: facts.source, interval: facts.interval });
+    return {
+      push: () => { throw new Error("broken invariant: V8's profiles come in windows"); },
+      window: (window, bytes) => decoder.window(window, bytes),
+      end: () => decoder.end(),
+      idle: () => false,
     };
   }
 
