@@ -40,6 +40,8 @@ export function verdict(file: string, to: string): string | null {
     if (leads('renderer') || leads('preload')) return 'main never reaches into the page';
     if (isPackage(to, 'electron') && !inFolder('main/electron')) return 'only main/electron knows electron';
     if (leads('main/electron') && !inFolder('main/electron')) return 'nothing depends on a host';
+    // Node's inspector speaks over a WebSocket: we are its client.
+    if (to === 'ws' && file === 'main/profilers/node-client.ts') return null;
     if (isPackage(to, 'node:http', 'node:https', 'http', 'ws') && !inFolder('main/web')) return 'only main/web knows http';
     if (isPackage(to, 'svelte', '@xterm/xterm', 'bits-ui')) return 'main has no page';
     return null;

@@ -28,7 +28,7 @@ export interface V8Window {
   readonly start: number;
   readonly end: number;
   /** One thread; `own` names the run of a profiler: another one begins from nothing. */
-  readonly threads: readonly { readonly own: string; readonly tid: number; readonly name: string; readonly pid: number }[];
+  readonly threads: readonly { readonly own: string; readonly tid: number; readonly name: string; readonly pid: number; /** Name of the program. */ readonly process?: string }[];
   /** Readings of time on a CPU by thread: monotonic ns, ns on CPU, and so on. */
   readonly onCpu?: readonly { readonly tid: number; readonly points: readonly number[] }[];
 }
@@ -58,6 +58,9 @@ interface Held {
   bytes: Map<StackId, number>;
   /** Largest sample number so far. */
   ordinal: number;
+  /** Bytes and number of all samples that were ever seen. */
+  seen: number;
+  samples: number;
   row: ThreadId;
 }
 
@@ -90,6 +93,7 @@ export class V8Decoder {
       this.#profile.skip('windows of V8 that could not be read');
       return;
     }
+    if (thread.process !== undefined && !this.#rows.has(thread.pid)) this.#profile.processes.add({ pid: thread.pid, name: thread.process });
     const row = this.#rows.row(thread.pid, thread.tid, thread.own, thread.name);
     if (this.#options.what === 'cpu') this.#cpu(window, value, row, thread.tid, thread.pid);
     else this.#heap(window, value, row, `${thread.pid}:${thread.tid}:${thread.tid === 0 ? thread.name : ''}`, thread.own);
@@ -155,7 +159,7 @@ export class V8Decoder {
     let held = this.#held.get(key);
     if (held === undefined) {
       this.#forget(thread, key, lane, Math.max(0, window.start - zeroAt));
-      held = { bytes: new Map(), ordinal: 0, row };
+      held = { bytes: new Map(), ordinal: 0, seen: 0, samples: 0, row };
       this.#held.set(key, held);
     }
     const now = new Map<StackId, number>();
@@ -171,9 +175,12 @@ export class V8Decoder {
       if (read.ordinals[i] > held.ordinal) held.ordinal = read.ordinals[i];
     }
     this.#sums(fresh.stacks, fresh.bytes, null, (stack, bytes, count) => allocated.push(middle, row, stack, bytes, count));
-    // Each sample stands for one interval of allocation, also those that were taken and dropped since the last window.
+    // Samples that were taken and dropped since the last window count as those that were seen do on average. One stands for an interval at
+    // least, for more where objects are larger than that.
+    for (const bytes of fresh.bytes) held.seen += bytes;
+    held.samples += fresh.bytes.length;
     const dropped = held.ordinal - before - fresh.stacks.length;
-    if (dropped > 0) allocated.push(middle, row, this.#unseenStack(), dropped * interval, dropped);
+    if (dropped > 0) allocated.push(middle, row, this.#unseenStack(), dropped * Math.max(interval, held.samples === 0 ? 0 : held.seen / held.samples), dropped);
     for (const [stack, bytes] of now) {
       const change = bytes - (held.bytes.get(stack) ?? 0);
       if (Math.abs(change) >= LEAST) lane.push(end, row, stack, change);
