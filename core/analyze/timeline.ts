@@ -1,5 +1,6 @@
 import type { Lane } from '#core/model/lane';
 import type { Track } from '#core/model/profile';
+import { isHeld } from './memory.ts';
 
 /** Bins begin this wide, in ns; they double when there are too many. */
 const FIRST_BIN = 5e6;
@@ -9,7 +10,8 @@ const MOST_BINS = 16_384;
  * A lane over time, for the strip above the panes: weight in bins, taken row by row as rows come.
  *
  * A sample of CPU time stands for the time before it, so its weight is spread over [time - weight, time); an interval over
- * itself; anything else (bytes, counts) falls into the bin of its moment.
+ * itself; anything else (bytes, counts) falls into the bin of its moment. Of a lane of held memory, whose rows are gains and losses,
+ * the line is their running sum.
  */
 export class LaneStrip {
   readonly lane: Lane;
@@ -18,12 +20,18 @@ export class LaneStrip {
   #length = 0;
   #chunk = 0;
   #row = 0;
+  /** The line is the sum of all bins up to a moment. */
+  readonly held: boolean;
+  /** Sum of the bins before each, as far as it is known. */
+  #sums = new Float64Array(1);
+  #summed = 0;
   /** Since when intervals go on that have not ended, and until when that is known. */
   #open: readonly number[] = [];
   #openUntil = 0;
 
   constructor(lane: Lane) {
     this.lane = lane;
+    this.held = isHeld(lane);
     this.update();
   }
 
@@ -34,7 +42,7 @@ export class LaneStrip {
     // A lane that was cleared comes again from its first row. A thinned one has the same bins: positions hold.
     if (chunks.length <= this.#chunk && this.#chunk > 0) {
       this.#bins.fill(0);
-      this.#length = this.#chunk = this.#row = 0;
+      this.#length = this.#chunk = this.#row = this.#summed = 0;
     }
     for (; this.#chunk < chunks.length; this.#chunk++, this.#row = 0) {
       const chunk = chunks[this.#chunk];
@@ -52,8 +60,8 @@ export class LaneStrip {
   }
 
   /**
-   * Mean of `steps` equal parts of [from, to) in ns: for a lane of time how many threads at once (cores, blocked threads),
-   * otherwise weight a second.
+   * Mean of `steps` equal parts of [from, to) in ns: for a lane of time how many threads at once (cores, blocked threads), for one of
+   * held memory how much was held, otherwise weight a second.
    */
   steps(from: number, to: number, steps: number): Float64Array {
     const values = new Float64Array(steps);
@@ -65,6 +73,7 @@ export class LaneStrip {
   /** As one value of `steps`. */
   mean(from: number, to: number): number {
     if (!(to > from)) return 0;
+    if (this.held) return this.#meanHeld(from, to);
     const bin = this.#binNs;
     const first = Math.max(0, Math.floor(from / bin));
     const last = Math.min(this.#length - 1, Math.ceil(to / bin) - 1);
@@ -86,6 +95,11 @@ export class LaneStrip {
   /** Largest value of a bin so far, in the unit of `steps`: for a fixed scale. */
   get largest(): number {
     let most = 0;
+    if (this.held) {
+      this.#sum();
+      for (let i = 0; i <= this.#length; i++) if (this.#sums[i] > most) most = this.#sums[i];
+      return most;
+    }
     for (let i = 0; i < this.#length; i++) if (this.#bins[i] > most) most = this.#bins[i];
     return this.lane.unit === 'ns' ? most / this.#binNs : (most / this.#binNs) * 1e9;
   }
@@ -93,6 +107,33 @@ export class LaneStrip {
   /** End of the last bin, ns. */
   get end(): number {
     return Math.max(this.#length * this.#binNs, this.#open.length > 0 ? this.#openUntil : 0);
+  }
+
+  // Within a bin the line goes straight from the sum before it to the sum after it.
+  #meanHeld(from: number, to: number): number {
+    this.#sum();
+    const bin = this.#binNs;
+    const at = (time: number): number => {
+      const place = Math.max(0, time / bin);
+      const i = Math.floor(place);
+      return i >= this.#length ? this.#sums[this.#length] : this.#sums[i] + (this.#sums[i + 1] - this.#sums[i]) * (place - i);
+    };
+    let area = 0;
+    for (let time = from; time < to;) {
+      const next = Math.min(to, time >= this.#length * bin ? to : (Math.floor(Math.max(0, time) / bin) + 1) * bin);
+      area += ((at(time) + at(next)) / 2) * (next - time);
+      time = next;
+    }
+    return area / (to - from);
+  }
+
+  #sum(): void {
+    if (this.#sums.length <= this.#length) {
+      const more = new Float64Array(this.#bins.length + 1);
+      more.set(this.#sums);
+      this.#sums = more;
+    }
+    for (; this.#summed < this.#length; this.#summed++) this.#sums[this.#summed + 1] = this.#sums[this.#summed] + this.#bins[this.#summed];
   }
 
   #spread(from: number, to: number, weight: number): void {
@@ -105,6 +146,7 @@ export class LaneStrip {
     const first = Math.floor(start / bin);
     const last = end > start ? Math.max(first, Math.ceil(end / bin) - 1) : first;
     this.#reach(last + 1);
+    if (first < this.#summed) this.#summed = first;
     if (first === last) {
       this.#bins[first] += weight;
       return;
@@ -128,6 +170,7 @@ export class LaneStrip {
     for (let i = 0; i < length; i++) bins[i] = bins[2 * i] + (2 * i + 1 < this.#length ? bins[2 * i + 1] : 0);
     bins.fill(0, length);
     this.#length = length;
+    this.#summed = 0;
     this.#binNs *= 2;
   }
 }

@@ -45,6 +45,70 @@ describe('lanes', () => {
   });
 });
 
+describe('against plain loops', () => {
+  const random = (() => { let seed = 3; return (below: number) => ((seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647) * below; })();
+  const close = (a: number, b: number, scale: number): void => { expect(Math.abs(a - b)).toBeLessThanOrEqual(scale * 1e-9 + 1e-6); };
+
+  test('overlap of intervals with ranges at bin edges, with those that go on', () => {
+    const lane = new Lane({ kind: 'off-cpu', unit: 'ns', name: 'switches', intervals: true });
+    const rows: [number, number][] = [];
+    const strip = new LaneStrip(lane);
+    for (let i = 0; i < 2000; i++) {
+      const start = random(20 * S), length = random(0.3 * S);
+      rows.push([start, start + length]);
+      lane.push(start, 0, -1, length, 1, length);
+      if (i % 100 === 0) strip.update();
+    }
+    strip.update();
+    strip.setOpen([5 * S, 18 * S], 21 * S);
+    for (const [from, to] of [[0, 25 * S], [3 * S, 4 * S], [17.5 * S, 18.5 * S], [20 * S, 22 * S]]) {
+      const plain = [...rows, [5 * S, 21 * S], [18 * S, 21 * S]].reduce((sum, [start, end]) => sum + Math.max(0, Math.min(end, to) - Math.max(start, from)), 0);
+      // A bin of 5 ms is spread evenly: its edges here are bin edges.
+      close(strip.mean(from, to), plain / (to - from), 2000);
+    }
+  });
+
+  test('held memory: the running sum', () => {
+    const lane = new Lane({ kind: 'memory', unit: 'bytes', name: 'heaptrack held' });
+    const changes: [number, number][] = [];
+    const strip = new LaneStrip(lane);
+    for (let i = 0; i < 400; i++) {
+      // In the order of a profiler that lags: not quite sorted.
+      const time = Math.max(0, i * 0.05 * S - random(0.3 * S)), bytes = Math.round(random(2000) - (i > 200 ? 1100 : 500));
+      changes.push([time, bytes]);
+      lane.push(time, 0, -1, bytes);
+      if (i % 7 === 0) {
+        strip.update();
+        strip.mean(0, 30 * S);
+      }
+    }
+    strip.update();
+    const heldAt = (time: number): number => changes.reduce((sum, [at, bytes]) => (at < time ? sum + bytes : sum), 0);
+    // At a bin's edge the sum is exact.
+    for (let edge = 0; edge < 25; edge += 0.5) close(strip.mean(edge * S, edge * S + 1), heldAt(edge * S), 1e9);
+    let most = 0;
+    for (let edge = 0; edge < 25 * S; edge += 5e6) most = Math.max(most, heldAt(edge));
+    expect(strip.largest).toBe(most);
+    expect(strip.mean(100 * S, 101 * S)).toBe(changes.reduce((sum, [, bytes]) => sum + bytes, 0));
+    const [half] = strip.steps(0, 2 * S, 1);
+    let area = 0;
+    for (let time = 0; time < 2 * S; time += 5e6) area += ((heldAt(time) + heldAt(time + 5e6)) / 2) * 5e6;
+    close(half, area / (2 * S), 1e6);
+  });
+
+  test('a rate: what fell into the range', () => {
+    const lane = new Lane({ kind: 'faults', unit: 'count', name: 'page-faults' });
+    const times: number[] = [];
+    for (let i = 0; i < 3000; i++) {
+      const time = random(10 * S);
+      times.push(time);
+      lane.push(time, 0, -1, 64);
+    }
+    const strip = new LaneStrip(lane);
+    close(strip.mean(2 * S, 5 * S), (times.filter((time) => time >= 2 * S && time < 5 * S).length * 64) / 3, 1e4);
+  });
+});
+
 describe('tracks', () => {
   const profile = new Profile();
   const track = profile.tracks[profile.addTrack({ name: 'rss', unit: 'bytes' })];
