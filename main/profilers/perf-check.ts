@@ -1,11 +1,11 @@
 import { messageOf } from '#core/errors';
 import type { Check, Target } from '#core/protocol/api';
 import { readProc, statOf } from '../processes/proc.ts';
-import { offCpuSource, privileged } from './perf-plan.ts';
+import { SIZES, offCpuSource, privileged } from './perf-plan.ts';
 import type { NoPerf, PerfTool } from './perf-tool.ts';
-import { findPerf } from './perf-tool.ts';
+import { findPerf, perfRefused } from './perf-tool.ts';
 import type { SystemFacts } from './system.ts';
-import { containerRemedy, perfInstall, readSystem, tracefsReadable } from './system.ts';
+import { perfInstall, readSystem, refusedRemedy, tracefsReadable, tracefsRemedy } from './system.ts';
 
 /** What perf can do on a target. Never throws. */
 export async function checkPerf(target: Target): Promise<readonly Check[]> {
@@ -17,8 +17,10 @@ export async function checkPerf(target: Target): Promise<readonly Check[]> {
     });
     const system = readSystem();
     const tool = await findPerf();
-    const verdict = perfVerdict(target, processes, system, tool);
-    return [verdict, offCpuVerdict(verdict, system, tool, tracefsReadable())];
+    const refused = tool.found && system.seccomp ? await perfRefused(tool) : undefined;
+    const verdict = perfVerdict(target, processes, system, tool, refused);
+    const tracefs = tracefsReadable();
+    return [verdict, offCpuVerdict(verdict, system, tool, tracefs), ...memoryVerdicts(verdict, system, tracefs)];
   } catch (error) {
     return [{ profiler: 'perf', lane: 'cpu', state: 'no', version: '', text: `perf could not be checked: ${messageOf(error)}`, command: '' }];
   }
@@ -45,8 +47,21 @@ export function offCpuVerdict(cpu: Check, system: SystemFacts, tool: PerfTool | 
   }
 }
 
-/** The verdict from facts alone. */
-export function perfVerdict(target: Target, processes: readonly PerfTarget[], system: SystemFacts, tool: PerfTool | NoPerf): Check {
+/** What perf can tell of memory: page faults wherever it works at all, calls that get memory where tracepoints can be read. */
+export function memoryVerdicts(cpu: Check, system: SystemFacts, tracefs: boolean): Check[] {
+  const base: Check = { ...cpu, lane: 'memory' };
+  if (cpu.state === 'no' || cpu.state === 'fix') return [base, { ...base, lane: 'faults' }];
+  const faults = `Every ${SIZES.faultPeriod}th page fault, with its stack`;
+  return [
+    tracefs
+      ? { ...base, state: 'ready', text: `Memory from mmap and brk, each call with its stack; ${faults[0].toLowerCase()}${faults.slice(1)}.`, command: '' }
+      : { ...base, state: 'partly', text: `${faults}. What mmap and brk bring needs tracepoints, which cannot be read here (tracefs).`, command: system.container === '' ? tracefsRemedy(system) : '' },
+    { ...base, lane: 'faults', state: 'ready', text: `${faults}.`, command: '' },
+  ];
+}
+
+/** The verdict from facts alone. `refused`: whether perf_event_open was tried and refused; absent: not tried. */
+export function perfVerdict(target: Target, processes: readonly PerfTarget[], system: SystemFacts, tool: PerfTool | NoPerf, refused?: boolean): Check {
   const base = { profiler: 'perf', lane: 'cpu' as const, version: !tool.found ? '' : `perf ${tool.version}` };
   const sudo = system.root ? '' : 'sudo ';
   const living = processes.filter((process) => !process.ended);
@@ -65,11 +80,13 @@ export function perfVerdict(target: Target, processes: readonly PerfTarget[], sy
   }
   const may = privileged(system);
   // Docker's seccomp profile lets perf_event_open pass with CAP_PERFMON or CAP_SYS_ADMIN only, whatever the sysctl says.
-  if (!may && system.container !== '') {
-    if (system.seccomp || system.paranoid >= 3) {
-      const remedy = containerRemedy(system);
-      return { ...base, state: 'fix', text: `perf may not look at processes in this container. ${remedy.text}`, command: remedy.command };
-    }
+  if (refused ?? (!may && system.container !== '' && system.seccomp)) {
+    const remedy = refusedRemedy(system);
+    return { ...base, state: system.container === '' ? 'no' : 'fix', text: `${remedy.text} ${remedy.hint}`, command: remedy.command };
+  }
+  if (!may && system.container !== '' && system.paranoid >= 3) {
+    const remedy = refusedRemedy(system);
+    return { ...base, state: 'fix', text: `perf may not look at processes in this container (perf_event_paranoid is ${system.paranoid}). ${remedy.hint}`, command: remedy.command };
   }
   const foreign = living.find((process) => !process.mine);
   if (!may && foreign !== undefined) {

@@ -1,9 +1,9 @@
 // What perf says when it fails, and what that means here.
 import { UserError } from '#core/errors';
 import type { SystemFacts } from './system.ts';
-import { containerRemedy } from './system.ts';
+import { refusedRemedy } from './system.ts';
 
-export type PerfFailureKind = 'vanished' | 'memory' | 'option' | 'event' | 'permission' | 'files' | 'killed' | 'other';
+export type PerfFailureKind = 'vanished' | 'memory' | 'option' | 'event' | 'permission' | 'seccomp' | 'files' | 'killed' | 'other';
 
 export interface PerfFailure {
   readonly kind: PerfFailureKind;
@@ -31,6 +31,12 @@ export function perfFailure(output: string, code: number | null, signal: number 
     const name = signal === 9 ? 'SIGKILL; the system may have run out of memory' : `signal ${signal}`;
     return fail('killed', `perf was ended by ${name}.`);
   }
+  // perf takes the refusal of everything for a kernel that lacks something.
+  if (/failed (?:with unexpected|unexpectedly with) error (?:1|38)\b/.test(text) || (system.seccomp && /does not support recording context switch|returned with 38\b/.test(text))) {
+    const remedy = refusedRemedy(system);
+    return fail('seccomp', remedy.text, { hint: remedy.hint, command: remedy.command });
+  }
+  if (/does not support recording context switch/.test(text)) return fail('option', 'This kernel does not tell of switches.', {}, 'switch-events');
   const unknown = /unknown option [`'"]?-*([\w-]+)/i.exec(text);
   if (unknown !== null) return fail('option', `This perf does not know the option --${unknown[1]}.`, { hint: 'Install a newer perf.' }, unknown[1]);
   if (code === 244 || /No such process|Couldn't create thread\/CPU maps/i.test(text)) {
@@ -46,8 +52,8 @@ export function perfFailure(output: string, code: number | null, signal: number 
   }
   if (/Access to performance monitoring|No permission to enable|Operation not permitted|Permission denied|perf_event_paranoid|EACCES|EPERM/i.test(text)) {
     if (system.container !== '') {
-      const remedy = containerRemedy(system);
-      return fail('permission', `perf may not look at ${who} in this container.`, { hint: remedy.text, command: remedy.command });
+      const remedy = refusedRemedy(system);
+      return fail('permission', `perf may not look at ${who} in this container.`, { hint: remedy.hint, command: remedy.command });
     }
     return fail('permission', `perf may not look at ${who} (perf_event_paranoid is ${system.paranoid ?? 'unknown'}).`, {
       hint: 'Allow it until the next restart.', command: 'sudo sysctl -w kernel.perf_event_paranoid=1',

@@ -2,7 +2,7 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { Control, delay } from './control.ts';
 import type { PerfAim, PerfPlan } from './perf-plan.ts';
-import { perfArgv } from './perf-plan.ts';
+import { eventsOf, perfArgv } from './perf-plan.ts';
 import type { Run, StreamFacts, Terminal } from './profiler.ts';
 
 /** Any command wakes perf, which then empties its ring buffers: the picture trails by half of this. */
@@ -61,19 +61,27 @@ export class PerfProcess {
   output = '';
   /** Time from start to the first answer, ns. */
   attachNs = 0;
+  readonly plan: PerfPlan;
   #run: Run;
-  #plan: PerfPlan;
+  /** Names of events that were switched off. */
+  #off = new Set<string>();
+  #paused = false;
+  /** Characters that it printed so far. */
+  #printed = 0;
   #control: Control;
   #timer: NodeJS.Timeout | null = null;
   #stopped = false;
 
   private constructor(run: Run, plan: PerfPlan, aim: PerfAim, control: Control, terminal: Terminal, stream: SampleStream) {
     this.#run = run;
-    this.#plan = plan;
+    this.plan = plan;
     this.aim = aim;
     this.#control = control;
     this.terminal = terminal;
-    terminal.onOutput((text) => { this.output = (this.output + text).slice(-KEEP_OUTPUT); });
+    terminal.onOutput((text) => {
+      this.#printed += text.length;
+      this.output = (this.output + text).slice(-KEEP_OUTPUT);
+    });
     this.exited = terminal.done.then((end) => {
       this.exit = end;
       this.#silence();
@@ -120,22 +128,60 @@ export class PerfProcess {
 
   /** Stops or continues sampling; resolves when perf says so (0.2 ms). */
   async sample(on: boolean): Promise<void> {
+    this.#paused = !on;
     if (this.exit !== null) return;
-    if (!this.#plan.features.ping && this.#timer !== null) {
+    if (on && this.#off.size > 0) {
+      for (const { name } of eventsOf(this.plan)) if (!this.#off.has(name)) await this.#ask(`enable ${name}`);
+      return;
+    }
+    if (!this.plan.features.ping && this.#timer !== null) {
       // Without `ping` the wake-up is `enable`, which would end the pause.
       clearInterval(this.#timer);
       this.#timer = on ? setInterval(() => { this.#control.send(this.#wake); }, PING_MS) : null;
     }
-    const answer = this.#control.next(() => true, 1000);
-    this.#control.send(on ? 'enable' : 'disable');
-    await Promise.race([answer, this.exited]);
+    await this.#ask(on ? 'enable' : 'disable');
   }
 
   /** Empties the ring buffers once. */
   async ping(): Promise<void> {
-    if (this.exit !== null) return;
+    if (this.exit === null) await this.#ask(this.#wake);
+  }
+
+  /**
+   * Lets these of its events sample and no others. False where this perf cannot: then nothing may be taken for granted, and
+   * another one must take over. Its first event stays on: it carries the records of switches and mappings.
+   */
+  async choose(names: readonly string[]): Promise<boolean> {
+    // Names on the control FIFO are as old as `ping` is.
+    if (!this.plan.features.ping || this.exit !== null) return false;
+    for (const { name } of eventsOf(this.plan)) {
+      const on = names.includes(name);
+      if (on === !this.#off.has(name)) continue;
+      if (!this.#paused && !await this.#toggle(name, on)) return false;
+      if (on) this.#off.delete(name);
+      else this.#off.add(name);
+    }
+    return true;
+  }
+
+  /** perf acknowledges a name that it does not know too; what it prints tells. */
+  async #toggle(name: string, on: boolean): Promise<boolean> {
+    const from = this.#printed;
+    const done = `Event ${name} ${on ? 'enabled' : 'disabled'}`;
+    await this.#ask(`${on ? 'enable' : 'disable'} ${name}`);
+    const said = () => this.output.slice(Math.max(0, this.output.length - (this.#printed - from))).replaceAll(/\r?\n/g, '\n');
+    for (let waited = 0; waited < 500 && this.exit === null; waited += 5) {
+      const text = said();
+      if (text.includes(done)) return true;
+      if (text.includes(`can't find '${name}'`)) return false;
+      await delay(5);
+    }
+    return false;
+  }
+
+  async #ask(command: string): Promise<void> {
     const answer = this.#control.next(() => true, 1000);
-    this.#control.send(this.#wake);
+    this.#control.send(command);
     await Promise.race([answer, this.exited]);
   }
 
@@ -145,7 +191,7 @@ export class PerfProcess {
     this.#stopped = true;
     this.#silence();
     if (this.exit === null) {
-      if (this.#plan.features.ping) this.#control.send('stop');
+      if (this.plan.features.ping) this.#control.send('stop');
       else this.terminal.kill('SIGINT');
       if (!await this.#within(5000)) this.terminal.kill('SIGINT');
       if (!await this.#within(3000)) this.terminal.kill('SIGKILL');
@@ -159,7 +205,7 @@ export class PerfProcess {
   }
 
   get #wake(): string {
-    return this.#plan.features.ping ? 'ping' : 'enable';
+    return this.plan.features.ping ? 'ping' : 'enable';
   }
 
   #silence(): void {

@@ -126,6 +126,12 @@ function isFile(path: string): boolean {
   }
 }
 
+/** Whether perf_event_open is refused to perf: by a seccomp filter, which nothing else tells of. Asks for an event that needs no permission. */
+export async function perfRefused(tool: PerfTool): Promise<boolean> {
+  const ran = await runTool(tool.path, ['stat', '-x', ',', '-e', 'dummy:u', '--', 'true'], 2000);
+  return ran.code !== 0 || ran.stderr.includes('<not supported>');
+}
+
 const events = new Map<string, Promise<'cycles' | 'cpu-clock'>>();
 
 /**

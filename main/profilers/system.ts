@@ -105,6 +105,26 @@ export function pySpyInstall(facts: SystemFacts): string {
   return facts.pipx ? 'pipx install py-spy' : 'python3 -m pip install --user py-spy';
 }
 
+/** What to say and do where perf_event_open itself is refused, whatever the sysctl says. */
+export function refusedRemedy(facts: SystemFacts): { text: string; hint: string; command: string } {
+  if (facts.container !== '') {
+    const { text, command } = containerRemedy(facts);
+    return { text: 'This container\'s seccomp profile refuses perf_event_open.', hint: text, command };
+  }
+  return {
+    text: 'A seccomp filter refuses perf_event_open to this program: whatever started it has set the filter.',
+    hint: 'Start Flamebench from a login shell, or take the filter out of the service that starts it (SystemCallFilter= in its unit).', command: '',
+  };
+}
+
+/** Where tracepoints cannot be read: what makes them readable, until the next restart. */
+export function tracefsRemedy(facts: SystemFacts): string {
+  const mounted = existsSync('/sys/kernel/tracing/events');
+  if (facts.root) return mounted ? '' : 'mount -t tracefs nodev /sys/kernel/tracing';
+  // A mode alone changes nothing: files of events are their group's.
+  return `sudo mount ${mounted ? '-o remount,' : '-t tracefs -o '}mode=750,gid=$(id -g) ${mounted ? '' : 'nodev '}/sys/kernel/tracing`;
+}
+
 /** How a container is started so that profilers may look at its processes. */
 export function containerRemedy(facts: SystemFacts): { text: string; command: string } {
   if (facts.container === 'kubernetes') {

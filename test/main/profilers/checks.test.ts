@@ -5,9 +5,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Target } from '#core/protocol/api';
 import { findTool, versionOf } from '../../../main/profilers/find-tool.ts';
 import { PROFILERS } from '../../../main/profilers/index.ts';
-import { offCpuVerdict, perfVerdict } from '../../../main/profilers/perf-check.ts';
+import { memoryVerdicts, offCpuVerdict, perfVerdict } from '../../../main/profilers/perf-check.ts';
 import { perfFailure } from '../../../main/profilers/perf-errors.ts';
-import { fit, offCpuSource, pagesFor, perfArgv, stackSizeFor } from '../../../main/profilers/perf-plan.ts';
+import { SIZES, eventsOf, fit, fitPlan, halved, offCpuSource, pagesFor, perfArgv, stackSizeFor } from '../../../main/profilers/perf-plan.ts';
 import { featuresOf } from '../../../main/profilers/perf-tool.ts';
 import { pySpyVerdict } from '../../../main/profilers/py-spy-check.ts';
 import { pySpyMessage } from '../../../main/profilers/py-spy.ts';
@@ -46,6 +46,13 @@ describe('perf: what is said for the place it runs in', () => {
   test('containers say how they are started, not a sysctl', () => {
     expect(verdict({ container: 'docker', seccomp: true })).toMatchObject({ state: 'fix', command: expect.stringContaining('docker run --cap-add PERFMON --cap-add SYS_PTRACE') as string });
     expect(verdict({ container: 'kubernetes', seccomp: true })).toMatchObject({ state: 'fix', text: expect.stringContaining('capabilities: { add: [PERFMON, SYS_PTRACE] }') as string, command: '' });
+  });
+  test('a seccomp filter that refuses perf_event_open, tried', () => {
+    expect(perfVerdict(ATTACH, MINE, { ...ROOT, container: 'docker', seccomp: true }, TOOL, true)).toMatchObject({ state: 'fix', text: expect.stringContaining("This container's seccomp profile refuses perf_event_open. Start the container with --cap-add PERFMON") as string, command: expect.stringContaining('--security-opt seccomp=unconfined') as string });
+    expect(perfVerdict(ATTACH, MINE, { ...ROOT, seccomp: true }, TOOL, true)).toMatchObject({ state: 'no', text: expect.stringContaining('A seccomp filter refuses perf_event_open') as string });
+    // It lets perf through: then it is no reason.
+    expect(perfVerdict(ATTACH, MINE, { ...USER, container: 'docker', seccomp: true, paranoid: 1 }, TOOL, false)).toMatchObject({ state: 'ready' });
+    expect(perfVerdict(ATTACH, MINE, { ...USER, container: 'docker', paranoid: 4 }, TOOL, false)).toMatchObject({ state: 'fix', text: expect.stringContaining('perf_event_paranoid is 4') as string });
   });
   test('perf that is missing, too old or only a wrapper', () => {
     const none = { found: false as const, said: '' };
@@ -90,7 +97,7 @@ describe('py-spy: what is said for the place it runs in', () => {
 
 describe('perf: plans and failures', () => {
   test('the command line', () => {
-    const plan = { path: '/usr/bin/perf', features: TOOL.features, event: 'cpu-clock' as const, rate: 99, stacks: 'dwarf' as const, stackSize: 8192, userOnly: false, pages: 512, elevate: [], cpu: true, offCpu: 'none' as const };
+    const plan = { path: '/usr/bin/perf', features: TOOL.features, event: 'cpu-clock' as const, rate: 99, stacks: 'dwarf' as const, stackSize: 8192, userOnly: false, pages: 512, elevate: [], ...SIZES, cpu: true, offCpu: 'none' as const, faults: false, growth: 'none' as const };
     expect(perfArgv(plan, { pids: [4, 5], tids: [] }, 'C', 'A').join(' ')).toBe(
       '/usr/bin/perf record -o - --control fifo:C,A -k CLOCK_MONOTONIC --sample-cpu --no-bpf-event --buildid-mmap -m 512 --call-graph dwarf,8192 -e cpu-clock/freq=99/ --switch-events -p 4,5',
     );
@@ -100,13 +107,60 @@ describe('perf: plans and failures', () => {
     );
   });
   test('waiting time comes from the same perf, each switch with less stack', () => {
-    const plan = { path: 'perf', features: TOOL.features, event: 'cycles' as const, rate: 99, stacks: 'dwarf' as const, stackSize: 8192, userOnly: false, pages: 64, elevate: [], cpu: true };
+    const plan = { path: 'perf', features: TOOL.features, event: 'cycles' as const, rate: 99, stacks: 'dwarf' as const, stackSize: 8192, userOnly: false, pages: 64, elevate: [], ...SIZES, cpu: true, faults: false, growth: 'none' as const };
     const events = (change: Partial<Parameters<typeof perfArgv>[0]>) => / (-e .*)--switch-events/.exec(perfArgv({ ...plan, offCpu: 'none', ...change }, { pids: [4], tids: [] }, 'C', 'A').join(' '))?.[1].trim();
     expect(events({ offCpu: 'sched_switch' })).toBe('-e cycles/freq=99/ -e sched:sched_switch/call-graph=dwarf,stack-size=4096/');
     expect(events({ offCpu: 'context-switches' })).toBe('-e cycles/freq=99/ -e context-switches/period=1,call-graph=dwarf,stack-size=4096/');
     expect(events({ offCpu: 'context-switches', stacks: 'fp', cpu: false })).toBe('-e context-switches/period=1,call-graph=fp/');
     expect(events({ offCpu: 'switches', userOnly: true })).toBe('-e cycles/freq=99/u');
     expect(events({ offCpu: 'switches', cpu: false })).toBe('-e dummy:u');
+  });
+  test('memory: page faults with a period, the beginning of a call without a stack, its end with one', () => {
+    const plan = { path: 'perf', features: TOOL.features, event: 'cycles' as const, rate: 99, stacks: 'dwarf' as const, stackSize: 8192, userOnly: false, pages: 64, elevate: [], ...SIZES, cpu: true, offCpu: 'none' as const, faults: true, growth: 'syscalls' as const };
+    expect(eventsOf(plan).map(({ lane, event }) => `${lane} ${event}`)).toEqual([
+      'cpu cycles/freq=99/', 'faults page-faults/period=64,call-graph=dwarf,stack-size=4096/',
+      'memory syscalls:sys_enter_mmap/call-graph=no/', 'memory syscalls:sys_enter_munmap/call-graph=no/', 'memory syscalls:sys_enter_mremap/call-graph=no/',
+      'memory syscalls:sys_exit_mmap/call-graph=dwarf,stack-size=4096/', 'memory syscalls:sys_exit_brk/call-graph=dwarf,stack-size=4096/', 'memory syscalls:sys_exit_mremap/call-graph=dwarf,stack-size=4096/',
+    ]);
+    // perf's own names for its control FIFO: without the terms for tracepoints alone.
+    expect(eventsOf(plan).map(({ name }) => name).slice(0, 3)).toEqual(['cycles/freq=99/', 'page-faults/period=64,call-graph=dwarf,stack-size=4096/', 'syscalls:sys_enter_mmap']);
+    expect(perfArgv({ ...plan, cpu: false, faults: false, growth: 'raw_syscalls' }, { pids: [4], tids: [] }, 'C', 'A').join(' ')).toContain(
+      '-e raw_syscalls:sys_enter/call-graph=no/ --filter id==9||id==11||id==25 -e raw_syscalls:sys_exit/call-graph=dwarf,stack-size=4096/ --filter id==9||id==12||id==25 --switch-events',
+    );
+    expect(eventsOf({ ...plan, userOnly: true, stacks: 'fp', growth: 'none' }).map(({ event }) => event)).toEqual(['cycles/freq=99/u', 'page-faults/period=64,call-graph=fp/u']);
+  });
+  test('too much to keep up with: half of it, until nothing is left to take away', () => {
+    let plan = { path: 'perf', features: TOOL.features, event: 'cycles' as const, rate: 99, stacks: 'dwarf' as const, stackSize: 16384, userOnly: false, pages: 64, elevate: [], ...SIZES, cpu: true, offCpu: 'sched_switch' as const, faults: true, growth: 'none' as const } as Parameters<typeof halved>[0];
+    const steps: string[] = [];
+    for (let next = halved(plan); next !== null; next = halved(plan)) {
+      plan = next;
+      steps.push(`${plan.stackSize} ${plan.switchSize} ${plan.faultPeriod}`);
+    }
+    expect(steps).toEqual(['8192 2048 128', '4096 1024 256', '4096 1024 512', '4096 1024 1024', '4096 1024 2048', '4096 1024 4096']);
+    expect(halved({ ...plan, stacks: 'fp', faults: false, stackSize: 16384 })).toBeNull();
+  });
+  test('beyond the limit of open files events of memory go before threads do', () => {
+    const plan = { path: 'perf', features: TOOL.features, event: 'cycles' as const, rate: 99, stacks: 'dwarf' as const, stackSize: 8192, userOnly: false, pages: 64, elevate: [], ...SIZES, cpu: true, offCpu: 'sched_switch' as const, faults: true, growth: 'syscalls' as const };
+    const load = (threads: number) => [{ pid: 10, tids: Array.from({ length: threads }, (_, i) => 10 + i) }];
+    const fits = (threads: number, change: Partial<typeof plan> = {}) => {
+      const { plan: taken, left, dropped, aim } = fitPlan({ ...plan, ...change }, load(threads), { cpus: 10, files: 1e6 });
+      return `${taken.growth} ${taken.faults} ${left} ${aim.tids.length > 0 ? 'threads' : 'all'}${dropped === '' ? '' : `: ${dropped}`}`;
+    };
+    expect(fits(200)).toBe('syscalls true 0 all');
+    expect(fits(300)).toBe('raw_syscalls true 0 all');
+    expect(fits(300, { userOnly: true })).toBe('none true 0 all: mmap and brk are');
+    expect(fits(600)).toBe('none true 0 all: mmap and brk are');
+    expect(fits(900)).toBe('none false 0 all: page faults, mmap and brk are');
+    expect(fits(2000)).toBe('none false 1000 threads: page faults, mmap and brk are');
+    expect(() => fitPlan(plan, load(1), { cpus: 128, files: 256 })).toThrow(/open files/);
+  });
+  test('what is said of memory', () => {
+    const said = (system: SystemFacts, tracefs: boolean) => memoryVerdicts(perfVerdict(ATTACH, MINE, system, TOOL), system, tracefs);
+    expect(said(ROOT, true)).toMatchObject([{ lane: 'memory', state: 'ready', command: '' }, { lane: 'faults', state: 'ready' }]);
+    expect(said(ROOT, true)[0].text).toBe('Memory from mmap and brk, each call with its stack; every 64th page fault, with its stack.');
+    expect(said(USER, false)).toMatchObject([{ lane: 'memory', state: 'partly', command: expect.stringMatching(/^sudo mount .*tracing$/) as string }, { lane: 'faults', state: 'ready' }]);
+    expect(said({ ...USER, container: 'docker', capabilities: 1n << 38n }, false)[0]).toMatchObject({ state: 'partly', command: '' });
+    expect(said({ ...USER, paranoid: 4 }, true)).toMatchObject([{ lane: 'memory', state: 'fix' }, { lane: 'faults', state: 'fix' }]);
   });
   test('where waiting time can come from', () => {
     const source = (system: SystemFacts, tracefs: boolean) => offCpuSource(system, TOOL.features, tracefs);
@@ -156,6 +210,10 @@ describe('perf: plans and failures', () => {
     expect(fail('Permission error mapping pages.\nConsider increasing /proc/sys/kernel/perf_event_mlock_kb', 255).kind).toBe('memory');
     expect(fail('Error: unknown option `buildid-mmap\'\n Usage: perf record', 129)).toMatchObject({ kind: 'option', option: 'buildid-mmap' });
     expect(fail('Too many events are opened.\nProbably the maximum number of open file descriptors has been reached.', 255).kind).toBe('files');
+    const refused = 'perf_event_open(..., PERF_FLAG_FD_CLOEXEC) failed with unexpected error 1 (Operation not permitted)\nError:\nkernel does not support recording context switch events\n\n Usage: perf record';
+    expect(fail(refused, 234, null, { ...ROOT, container: 'docker', seccomp: true })).toMatchObject({ kind: 'seccomp', error: { message: "This container's seccomp profile refuses perf_event_open.", command: expect.stringContaining('--cap-add PERFMON') as string } });
+    expect(fail('Error:\nkernel does not support recording context switch events\n', 234, null, { ...ROOT, seccomp: true })).toMatchObject({ kind: 'seccomp' });
+    expect(fail('Error:\nkernel does not support recording context switch events\n', 234, null, ROOT)).toMatchObject({ kind: 'option', option: 'switch-events' });
     expect(fail('', null, 9).error.message).toContain('SIGKILL');
     expect(fail('[ perf record: Woken up 1 times ]\nsomething odd', 255).error.message).toBe('perf ended with exit code 255: something odd');
   });
