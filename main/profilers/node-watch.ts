@@ -204,8 +204,8 @@ export class NodeWatch {
     const { run } = this.#options;
     const { pid } = this.watched;
     if (this.#timer !== null) clearInterval(this.#timer);
-    await Promise.all([...this.#threads].map((thread) => thread.last()));
-    this.#inspector.tell('NodeWorker.disable');
+    await Promise.all([...this.#threads].map((thread) => thread.last(this.#exiting)));
+    if (!this.#exiting) this.#inspector.tell('NodeWorker.disable');
     const close = this.#opened && !this.#exiting;
     if (close && isAlive(this.watched)) {
       // It closes the port and ends every connection, without an answer.

@@ -192,7 +192,8 @@ describe.each(NODES)('with %s', (node) => {
     const prepared = await nodeInspector.launch?.({ ...newRun([], {}).options }, '', { NODE_OPTIONS: '--no-warnings' });
     expect(prepared?.environment['NODE_OPTIONS']).toBe('--no-warnings --inspect=127.0.0.1:0 --inspect-publish-uid=http');
     let errors = '';
-    const program = 'function spin(ms) { const end = Date.now() + ms; let x = 0; while (Date.now() < end) x++; return x } console.log("ready"); spin(1500); process.exitCode = 7;';
+    // Short functions may be inlined before V8 is asked to look, and are part of their caller then.
+    const program = 'function spin() { const end = Date.now() + 20; let x = 0; while (Date.now() < end) x++; return x } const end = Date.now() + 1500; (function turn() { spin(); if (Date.now() < end) setImmediate(turn); else process.exitCode = 7; })();';
     const child = spawn(node, ['-e', program], { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...prepared?.environment } });
     children.push(child);
     child.stderr.on('data', (text: Buffer) => { errors += text.toString(); });
@@ -206,8 +207,8 @@ describe.each(NODES)('with %s', (node) => {
     expect(await exited).toBe(7);
     expect(errors).not.toMatch(/listening/);
     const sums = totals(decode(run), 'v8');
-    expect(sums.get('spin') ?? 0).toBeGreaterThan((sums.get('*') ?? 0) * 0.5);
-    expect((sums.get('spin') ?? 0) / 1e6).toBeGreaterThan(300);
+    expect(sums.get('turn') ?? 0).toBeGreaterThan((sums.get('*') ?? 0) * 0.5);
+    expect((sums.get('turn') ?? 0) / 1e6).toBeGreaterThan(300);
   }, 30_000);
 
   test('a program that handles SIGUSR1 itself is refused, one that takes no such signal too', async () => {
