@@ -4,6 +4,7 @@ import type { CallTree } from '#core/analyze/call-tree';
 import type { Boxes } from '#core/analyze/layout';
 import type { BoxInk } from './ink.ts';
 import { LABEL_SIZE } from './label-cache.ts';
+import { paintBoxes } from './pixels.ts';
 
 /** The strip above row 1 that marks matching and selected boxes, and the gap under it. */
 export const STRIP = 4;
@@ -72,11 +73,11 @@ export function edgesOf(picture: Pick<FlamePicture, 'boxes' | 'width' | 'ratio'>
   return [from, rightOf(picture, box, from)];
 }
 
-function leftOf({ boxes, ratio }: Pick<FlamePicture, 'boxes' | 'ratio'>, box: number): number {
+export function leftOf({ boxes, ratio }: Pick<FlamePicture, 'boxes' | 'ratio'>, box: number): number {
   return Math.round(boxes.x[box] * ratio) / ratio;
 }
 
-function rightOf({ boxes, ratio, width }: Pick<FlamePicture, 'boxes' | 'width' | 'ratio'>, box: number, from: number): number {
+export function rightOf({ boxes, ratio, width }: Pick<FlamePicture, 'boxes' | 'width' | 'ratio'>, box: number, from: number): number {
   let to = Math.round((boxes.x[box] + boxes.width[box]) * ratio) / ratio;
   if (to - from >= 3 && to < width) to -= 1;
   return Math.max(to, from + 1 / ratio);
@@ -88,66 +89,34 @@ export function drawFlame(ctx: CanvasRenderingContext2D, picture: FlamePicture, 
   drawEdges(ctx, picture, ink);
 }
 
+/** The pixels of each canvas, used again for every picture. */
+const images = new WeakMap<CanvasRenderingContext2D, ImageData>();
+
 /** Fills and labels. */
 export function drawBoxes(ctx: CanvasRenderingContext2D, picture: FlamePicture, ink: BoxInk): void {
-  const { boxes, tree, width, height, ratio, matches, zoomDepth } = picture;
+  const { boxes, width, height, ratio } = picture;
   const box = picture.pitch - 1;
   const baseline = Math.round(box / 2 + 4);
+  const across = Math.max(1, Math.round(width * ratio));
+  const down = Math.max(1, Math.round(height * ratio));
+  let image = images.get(ctx);
+  if (image === undefined || image.width !== across || image.height !== down) images.set(ctx, (image = ctx.createImageData(across, down)));
+  paintBoxes(new Uint32Array(image.data.buffer), across, down, picture, ink);
+  ctx.putImageData(image, 0, 0);
+
   ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
   ctx.globalAlpha = 1;
-  ctx.fillStyle = ink.surface;
-  ctx.fillRect(0, 0, width, height);
   ctx.textBaseline = 'alphabetic';
   ctx.font = ink.font;
-  // Widths of labels come from the advance table, which has no kerning either; shaping without it is several times as fast.
+  // Widths of labels come from the advance table, which has no kerning either; shaping without it takes half the time.
   ctx.fontKerning = 'none';
-  const fns = tree.functions();
-
-  // Boxes are row by row: all above and below what is seen are left out at once.
-  let alpha = 1;
-  let colour = '';
   let row = -1;
   let top = 0;
   let seen = false;
-  for (let i = 0; i < boxes.count; i++) {
-    if (boxes.row[i] !== row) {
-      row = boxes.row[i];
-      top = rowTop(picture, row);
-      seen = top + box >= STRIP && top <= height;
-    }
-    if (!seen) continue;
-    const node = boxes.node[i];
-    const from = leftOf(picture, i);
-    const to = rightOf(picture, i, from);
-    const wanted = matches !== null && (node < 0 || matches[node] === 0) ? 0.45 : row < zoomDepth ? 0.6 : 1;
-    if (wanted !== alpha) ctx.globalAlpha = alpha = wanted;
-    const fill = node < 0 ? ink.folded : ink.of(fns[node]);
-    // A colour is a text that the canvas reads again each time.
-    if (fill !== colour) ctx.fillStyle = colour = fill;
-    ctx.fillRect(from, top, to - from, box);
-    const mark = node < 0 ? 0 : ink.markOf(fns[node]);
-    if (mark === 0) continue;
-    if (mark === 1) {
-      ctx.fillStyle = ink.label;
-      ctx.globalAlpha = alpha * 0.55;
-      ctx.fillRect(from, top + box - 2, to - from, 2);
-      ctx.globalAlpha = alpha;
-    } else {
-      const hatch = ink.hatch(ctx);
-      if (hatch !== null) {
-        ctx.fillStyle = hatch;
-        ctx.fillRect(from, top, to - from, box);
-      }
-    }
-    colour = '';
-  }
-  ctx.globalAlpha = 1;
-
   ctx.fillStyle = ink.label;
   const { labels } = ink;
   // Places after names are paler: they follow together, so that the opacity changes once.
   let places = 0;
-  row = -1;
   for (let i = 0; i < boxes.count; i++) {
     if (boxes.row[i] !== row) {
       row = boxes.row[i];

@@ -1,11 +1,11 @@
 // The colours that canvases need, read from the theme's tokens once a theme, and one fill a function.
-import type { CallTree } from '#core/analyze/call-tree';
 import { colourOfFunction, foldColour, labelColour, placeOpacity } from '#core/analyze/colour';
 import type { Theme } from '#core/analyze/colour';
 import { isNotWaitingReason } from './reasons.ts';
 import type { FunctionId } from '#core/model/ids';
 import type { Profile } from '#core/model/profile';
 import { LabelCache } from './label-cache.ts';
+import { pixelOf as toPixel } from './pixels.ts';
 
 /** Tokens of the theme as CSS colours. */
 export interface Ink {
@@ -63,6 +63,8 @@ export class BoxInk {
   readonly accent: string;
   readonly font: string;
   readonly placeAlpha: number;
+  /** How strong the lines of a hatched box are. */
+  readonly hatchShare: number;
   readonly theme: Theme;
   /** Labels of boxes, in the room that they had. */
   readonly labels = new LabelCache();
@@ -70,7 +72,7 @@ export class BoxInk {
   #muted: boolean;
   #fills: string[] = [];
   #marks: number[] = [];
-  #hatch: CanvasPattern | null | undefined;
+  #pixels: number[] = [];
 
   /** `muted` is for stack frames of the off-CPU lane. */
   constructor(profile: Profile, ink: Ink, muted = false) {
@@ -85,11 +87,8 @@ export class BoxInk {
     this.match = ink.match;
     this.accent = ink.accent;
     this.font = `11px ${ink.family}`;
+    this.hatchShare = dark ? 0.3 : 0.22;
     this.placeAlpha = placeOpacity(ink.theme);
-  }
-
-  fill(tree: CallTree, node: number): string {
-    return this.of(tree.fn(node));
   }
 
   /** Colour of a function. */
@@ -102,6 +101,15 @@ export class BoxInk {
     return (this.#fills[fn] = colourOfFunction(functions, id, this.theme, this.#muted));
   }
 
+  /** As `of`, for an image. */
+  pixelOf(fn: number): number {
+    const known = this.#pixels[fn];
+    if (known !== undefined) return known;
+    const pixel = toPixel(this.of(fn));
+    if (fn >= 0 && fn < this.#profile.functions.length) this.#pixels[fn] = pixel;
+    return pixel;
+  }
+
   /** What a function's boxes have besides their colour: 0 nothing, 1 a line along the foot (GPU copies), 2 hatched (no wait at all). */
   markOf(fn: number): 0 | 1 | 2 {
     const known = this.#marks[fn];
@@ -112,23 +120,5 @@ export class BoxInk {
     const mark = kind === 'gpu-copy' ? 1 : this.#muted && kind === 'marker' && isNotWaitingReason(functions.nameOf(fn as FunctionId)) ? 2 : 0;
     this.#marks[fn] = mark;
     return mark;
-  }
-
-  /** Slanting lines, for what is no wait. */
-  hatch(ctx: CanvasRenderingContext2D): CanvasPattern | null {
-    if (this.#hatch !== undefined) return this.#hatch;
-    const tile = document.createElement('canvas');
-    tile.width = tile.height = 6;
-    const pen = tile.getContext('2d');
-    if (pen === null) return null;
-    pen.strokeStyle = this.label;
-    pen.globalAlpha = this.theme === 'dark' ? 0.3 : 0.26;
-    pen.lineWidth = 1;
-    for (const at of [-3, 0, 3, 6]) {
-      pen.moveTo(at - 1, 7);
-      pen.lineTo(at + 7, -1);
-    }
-    pen.stroke();
-    return (this.#hatch = ctx.createPattern(tile, 'repeat'));
   }
 }

@@ -67,7 +67,8 @@ export function emptiness(facts: EmptyFacts): Emptiness {
       };
     case 'recording':
     case 'stopping':
-      return { ...nothing, title: lane?.state === 'starting' ? 'Waiting for the profiler' : 'Waiting for the first samples', ...whyWaiting(facts), command: worst?.command ?? '', ...(worst === undefined ? {} : { foot: worst.text, notice: worst.id }) };
+      if (lane?.state === 'starting') return { ...nothing, title: 'Waiting for the profiler', text: 'It is attaching to every thread of the program. A password that it asks for goes into the terminal below.', foot: others };
+      return { ...nothing, title: 'Waiting for the first samples', ...whyWaiting(facts), command: worst?.command ?? '', ...(worst === undefined ? {} : { foot: worst.text, notice: worst.id }) };
     case 'done':
       return { ...nothing, title: `No ${laneTitle} samples`, text: worst?.text ?? NOTHING_DONE[kind] ?? 'Nothing of it was recorded.', command: worst?.command ?? '', notice: worst?.id ?? '' };
   }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { CallTree } from '#core/analyze/call-tree';
+import { mix } from '#core/analyze/colour';
 import { layout } from '#core/analyze/layout';
 import { EVERYTHING } from '#core/analyze/view';
 import { NO_STACK, ns } from '#core/model/ids';
@@ -7,11 +8,12 @@ import { Profile } from '#core/model/profile';
 import { escaped, isRecursive } from '../../../renderer/views/flame/box-menu.ts';
 import { cardPlace, describeBox, spokenText } from '../../../renderer/views/flame/describe.ts';
 import type { FlamePicture } from '../../../renderer/views/flame/draw.ts';
-import { drawFlame, edgesOf, rowAt, rowTop } from '../../../renderer/views/flame/draw.ts';
+import { drawEdges, drawFlame, edgesOf, rowAt, rowTop } from '../../../renderer/views/flame/draw.ts';
 import { BoxInk } from '../../../renderer/views/flame/ink.ts';
 import type { Ink } from '../../../renderer/views/flame/ink.ts';
 import type { Step } from '../../../renderer/views/flame/walk.ts';
 import { walk } from '../../../renderer/views/flame/walk.ts';
+import { stacks } from '../../support/stacks.ts';
 
 /** A profile from lines such as `main;load;jpeg 30`: ms of CPU time, one sample a 10 ms. */
 function profileOf(text: string): Profile {
@@ -117,16 +119,33 @@ describe('drawing', () => {
     match: '#c2148c', family: 'sans', lanes: {},
   };
 
-  /** Records what is painted, as lines of text. */
+  /** Records what is painted: pixels of the boxes, and the rest as lines of text. */
   function canvas() {
     const lines: string[] = [];
-    const state = { fillStyle: '', globalAlpha: 1, font: '', textBaseline: '' };
+    let image: ImageData | null = null;
+    const state = { fillStyle: '', globalAlpha: 1, font: '', textBaseline: '', fontKerning: '' };
     const ctx = Object.assign(state, {
       setTransform: () => undefined,
+      createImageData: (width: number, height: number) => ({ width, height, data: new Uint8ClampedArray(width * height * 4) }),
+      putImageData: (put: ImageData) => { image = put; },
       fillRect: (x: number, y: number, w: number, h: number) => lines.push(`rect ${x} ${y} ${w} ${h} ${state.fillStyle} ${state.globalAlpha}`),
       fillText: (text: string, x: number, y: number) => lines.push(`text ${text} ${Math.round(x)} ${y}`),
     });
-    return { ctx: ctx as unknown as CanvasRenderingContext2D, lines };
+    /** Runs of one colour that is not the ground's in a line of pixels: `x width #colour`. */
+    const runs = (y: number): string[] => {
+      if (image === null) throw new Error('nothing was painted');
+      const { data, width } = image;
+      const colour = (x: number) => `#${[0, 1, 2].map((i) => data[(y * width + x) * 4 + i].toString(16).padStart(2, '0')).join('')}`;
+      const found: string[] = [];
+      for (let x = 0; x < width;) {
+        let end = x + 1;
+        while (end < width && colour(end) === colour(x)) end++;
+        if (colour(x) !== ink.surface) found.push(`${x} ${end - x} ${colour(x)}`);
+        x = end;
+      }
+      return found;
+    };
+    return { ctx: ctx as unknown as CanvasRenderingContext2D, lines, runs };
   }
 
   function picture(tree: CallTree, part: Partial<FlamePicture> = {}): FlamePicture {
@@ -136,24 +155,78 @@ describe('drawing', () => {
     };
   }
 
+  const places = (runs: readonly string[]) => runs.map((run) => run.split(' ').slice(0, 2).join(' '));
+
   test('every box once, its label inside, siblings parted by 1 px', () => {
     const tree = treeOf(profileOf(PROGRAM));
-    const { ctx, lines } = canvas();
+    const { ctx, lines, runs } = canvas();
     drawFlame(ctx, picture(tree), new BoxInk(tree.profile, ink));
-    const rows = lines.filter((line) => line.startsWith('rect') && line.includes(' 17 ')).map((line) => line.split(' ').slice(1, 4).join(' '));
-    expect(rows).toEqual(['0 6 99', '100 6 900', '100 24 399', '500 24 500', '100 42 299', '400 42 99', '500 42 199']);
+    // Rows of 17 px with 1 px between them, from 6 px on.
+    for (const y of [6, 22]) expect(places(runs(y))).toEqual(['0 99', '100 900']);
+    for (const y of [24, 40]) expect(places(runs(y))).toEqual(['100 399', '500 500']);
+    expect(places(runs(42))).toEqual(['100 299', '400 99', '500 199']);
+    for (const y of [5, 23, 41, 60]) expect(runs(y)).toEqual([]);
     expect(lines.filter((line) => line.startsWith('text')).map((line) => line.split(' ')[1])).toContain('helper');
+  });
+
+  test('at twice as many pixels a box is twice as large', () => {
+    const tree = treeOf(profileOf(PROGRAM));
+    const { ctx, runs } = canvas();
+    drawFlame(ctx, picture(tree, { ratio: 2 }), new BoxInk(tree.profile, ink));
+    for (const y of [12, 45]) expect(places(runs(y))).toEqual(['0 198', '200 1800']);
+    for (const y of [11, 46]) expect(runs(y)).toEqual([]);
+  });
+
+  test('what is scrolled out is not painted', () => {
+    const tree = treeOf(profileOf(PROGRAM));
+    const { ctx, runs } = canvas();
+    drawFlame(ctx, picture(tree, { scroll: 18, height: 24 }), new BoxInk(tree.profile, ink));
+    expect(places(runs(6))).toEqual(['100 399', '500 500']);
+    expect(places(runs(0))).toEqual(['0 99', '100 900']);
   });
 
   test('a search dims what does not match and edges what does', () => {
     const tree = treeOf(profileOf(PROGRAM));
     const matches = new Uint8Array(tree.length);
     for (let node = 0; node < tree.length; node++) if (tree.profile.functions.nameOf(tree.fn(node)) === 'load') matches[node] = 1;
-    const { ctx, lines } = canvas();
-    drawFlame(ctx, picture(tree, { matches }), new BoxInk(tree.profile, ink));
-    expect(lines.filter((line) => line.endsWith(' 0.45'))).toHaveLength(5);
+    const plain = canvas();
+    const boxInk = new BoxInk(tree.profile, ink);
+    drawFlame(plain.ctx, picture(tree), boxInk);
+    const { ctx, lines, runs } = canvas();
+    drawFlame(ctx, picture(tree, { matches }), boxInk);
+    const colours = (of: readonly string[]) => of.map((run) => run.split(' ')[2]);
+    // Row 2 is load, which matches, and train, which does not.
+    const [load, train] = colours(plain.runs(30));
+    expect(colours(runs(30))).toEqual([load, mix(train, '#ffffff', 0.45)]);
     // Two boxes with four sides each.
     expect(lines.filter((line) => line.includes('#c2148c'))).toHaveLength(8);
+  });
+
+  test('the chosen function and the one under the pointer have an edge in every box', () => {
+    const tree = treeOf(profileOf(PROGRAM));
+    const fn = (name: string) => tree.profile.functions.intern({ name, kind: 'python', file: '/home/mara/train.py', flags: 1 });
+    const edges = (part: Partial<FlamePicture>) => {
+      const { ctx, lines } = canvas();
+      drawEdges(ctx, picture(tree, part), new BoxInk(tree.profile, ink));
+      return lines.filter((line) => line.includes('#14171c')).length / 4;
+    };
+    expect(edges({ linked: fn('load') })).toBe(2);
+    expect(edges({ pointed: fn('load') })).toBe(2);
+    expect(edges({ linked: fn('load'), pointed: fn('jpeg') })).toBe(3);
+    expect(edges({ linked: fn('load'), pointed: fn('load') })).toBe(2);
+  });
+
+  test('of waiting time the tips that are no waits are hatched', () => {
+    const { profile } = stacks('main;preempted ~marker 5\nmain;lock: futex_do_wait ~marker 5', { kind: 'off-cpu', intervals: true });
+    const boxInk = new BoxInk(profile, ink, true);
+    const fn = (name: string) => profile.functions.intern({ name, kind: 'marker' });
+    expect([boxInk.markOf(fn('preempted')), boxInk.markOf(fn('lock: futex_do_wait'))]).toEqual([2, 0]);
+    const tree = treeOf(profile);
+    const { ctx, runs } = canvas();
+    drawFlame(ctx, picture(tree), boxInk);
+    // Row 2: `lock` is one run, `preempted` many.
+    expect(runs(30).filter((run) => Number(run.split(' ')[0]) < 500)).toHaveLength(1);
+    expect(runs(30).filter((run) => Number(run.split(' ')[0]) >= 500).length).toBeGreaterThan(100);
   });
 
   test('rows and heights are each other\'s opposite, both ways up', () => {
