@@ -1,7 +1,7 @@
 // perf on real programs, its records through a FIFO as the workbench takes them, and perf script on the same bytes.
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,6 +25,18 @@ function whyNot(): string {
 /** Why perf cannot record here, '' where it can. */
 export const WHY_NOT = whyNot();
 if (WHY_NOT !== '') console.log(`skipped: live runs of perf, ${WHY_NOT}`);
+
+/**
+ * What a program is started with so that it can read tracepoints: nothing where they can be read, else a mount of its own that
+ * nobody else sees. Null where neither works.
+ */
+function withTracepoints(): readonly string[] | null {
+  if (existsSync('/sys/kernel/tracing/events/syscalls')) return [];
+  const own = ['unshare', '-m', 'sh', '-c', 'mount -t tracefs nodev /sys/kernel/tracing && exec "$@"', 'sh'];
+  return spawnSync(own[0], [...own.slice(1), 'test', '-r', '/sys/kernel/tracing/events/syscalls/sys_enter_mmap/id']).status === 0 ? own : null;
+}
+export const TRACEPOINTS = withTracepoints();
+if (TRACEPOINTS === null && WHY_NOT === '') console.log('skipped: tracepoints, tracefs cannot be read or mounted');
 
 export const now = () => Number(process.hrtime.bigint());
 
@@ -56,7 +68,8 @@ export function record(pid: number, events: readonly string[], decoder: (ready: 
   const socket = new Socket({ fd: openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK), readable: true, writable: false });
   const acks = new Socket({ fd: ackFd, readable: true, writable: false });
   acks.resume();
-  const perf = spawn('sh', ['-c', 'exec "$@" > "$F"', 'sh', 'perf', 'record', '-o', '-', '--control', `fifo:${control},${ack}`, '-k', 'CLOCK_MONOTONIC',
+  const started = [...(TRACEPOINTS ?? []), 'sh', '-c', 'exec "$@" > "$F"', 'sh', 'perf'];
+  const perf = spawn(started[0], [...started.slice(1), 'record', '-o', '-', '--control', `fifo:${control},${ack}`, '-k', 'CLOCK_MONOTONIC',
     '--sample-cpu', '--no-bpf-event', '--buildid-mmap', '-m', '512', ...events, '-p', String(pid)], { env: { ...process.env, F: fifo }, stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   perf.stderr.on('data', (chunk: Buffer) => { said += chunk.toString(); });
@@ -104,14 +117,14 @@ export function script(bytes: Buffer, more: readonly string[] = []): string {
 export const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Starts a program stopped, records it from its first instruction to its end. */
-export async function run(argv: readonly string[], events: readonly string[]): Promise<{ profile: Profile; decoder: PerfDecoder; bytes: Buffer; printed: string }> {
+export async function run(argv: readonly string[], events: readonly string[], more: Partial<PerfOptions> = {}): Promise<{ profile: Profile; decoder: PerfDecoder; bytes: Buffer; printed: string }> {
   const target = startStopped(argv);
   let printed = '';
   target.stdout?.on('data', (chunk: Buffer) => { printed += chunk.toString(); });
   const targetEnd = new Promise((resolve) => target.on('exit', resolve));
   const profile = new Profile();
   let decoder: PerfDecoder | null = null;
-  const recording = record(target.pid ?? 0, events, (ready) => (decoder = new PerfDecoder(profile, options(now(), ready))));
+  const recording = record(target.pid ?? 0, events, (ready) => (decoder = new PerfDecoder(profile, options(now(), ready, more))));
   await recording.ready;
   process.kill(target.pid ?? 0, 'SIGCONT');
   await targetEnd;
@@ -123,7 +136,7 @@ export async function run(argv: readonly string[], events: readonly string[]): P
 }
 
 /** Starts a program, waits for its first line, and records it as it runs, for `seconds`. Then it is killed. */
-export async function watch(argv: readonly string[], events: readonly string[], seconds: number, environment: Readonly<Record<string, string>> = {}): Promise<{ profile: Profile; decoder: PerfDecoder; bytes: Buffer }> {
+export async function watch(argv: readonly string[], events: readonly string[], seconds: number, environment: Readonly<Record<string, string>> = {}, more: Partial<PerfOptions> = {}): Promise<{ profile: Profile; decoder: PerfDecoder; bytes: Buffer }> {
   const target = spawn(argv[0], argv.slice(1), { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...environment } });
   let said = '';
   target.stderr.on('data', (chunk: Buffer) => { said += chunk.toString(); });
@@ -135,7 +148,7 @@ export async function watch(argv: readonly string[], events: readonly string[], 
     });
     const profile = new Profile();
     let decoder: PerfDecoder | null = null;
-    const recording = record(target.pid ?? 0, events, (ready) => (decoder = new PerfDecoder(profile, options(now(), ready))));
+    const recording = record(target.pid ?? 0, events, (ready) => (decoder = new PerfDecoder(profile, options(now(), ready, more))));
     await Promise.race([recording.ready, recording.ended]);
     await Promise.race([sleep(seconds * 1000), recording.ended]);
     recording.stop();
