@@ -41,7 +41,7 @@ const LATE = 40e6;
 /** Its clock begins a few ms before the moment that we take for its start, ns. */
 const EARLY = 8e6;
 /** Callers that a thread had this long before and after a moment it had then, ns: of those that come and go faster both are seen. */
-const STEADY = 50e6;
+const STEADY = 70e6;
 /** How far away a stack is looked for that fits what the native one says, ns: functions that are short are seen seldom. */
 const AROUND = 100e6;
 /** A row waits for its window until the lane is this much further, ns; and when the lane stands still, this long by the clock, ms. */
@@ -221,7 +221,15 @@ export class Merger implements PythonSink {
     const nearest = spans.find((from + to) / 2 + LAG, Math.max(WITHIN, (to - from) / 2));
     const meant = nearest < 0 ? [] : this.#meant(spans, nearest, from, to);
     if (seam.whole) return this.#byNames(spans, nearest, meant, pid, from, to, seam);
-    return nearest < 0 ? null : this.#byTime(meant, seam);
+    if (nearest < 0) return null;
+    // Nothing says which: what the thread had for long enough before and after it had then.
+    return seam.python ? this.#byTime(meant, seam) : this.#shared([...meant, ...this.#steady(spans, nearest, from, to)]);
+  }
+
+  /** The stacks of a thread some time before and after. */
+  #steady(spans: PythonSpans, nearest: number, from: number, to: number): StackId[] {
+    const [first, end] = spans.around(nearest, (from + to) / 2 + LAG, STEADY + (to - from) / 2);
+    return Array.from({ length: end - first }, (_, i) => spans.stackOf(first + i));
   }
 
   /** The stacks that time leaves for a moment or an interval, the likeliest first. */
@@ -266,8 +274,7 @@ export class Merger implements PythonSink {
     if (fitting.size === 0) return near < 0 ? null : this.#callers(meant.length > 0 ? meant : [spans.stackOf(near)], seam);
     const stacks = [...fitting.values()];
     if (meant.length === 0) return this.#shared(stacks);
-    const [first, end] = spans.around(nearest, middle, STEADY + (to - from) / 2);
-    for (let span = first; span < end; span++) shapes.push(this.#shapes.of(spans.stackOf(span)));
+    for (const stack of this.#steady(spans, nearest, from, to)) shapes.push(this.#shapes.of(stack));
     const certain = shapes[0].functions.slice(0, common(shapes));
     const lengths = stacks.map((stack) => common([{ functions: certain, id: -1 }, this.#shapes.of(stack)]));
     const most = Math.max(...lengths);
@@ -289,8 +296,8 @@ export class Merger implements PythonSink {
     if (meant.length === 0) return this.#callers(all, seam);
     const leaf = this.#leafOf(meant[0]);
     const alone = meant.every((stack) => this.#leafOf(stack) === leaf);
-    if (seam.python) this.#evidence.learn(leaf, seam.callee, alone ? 1 : DOUBTFUL);
-    if (alone || !seam.python) return this.#shared(meant);
+    this.#evidence.learn(leaf, seam.callee, alone ? 1 : DOUBTFUL);
+    if (alone) return this.#shared(meant);
     const clear = meant.filter((stack) => meant.every((other) => this.#leafOf(other) === this.#leafOf(stack) || this.#evidence.prefers(this.#leafOf(stack), this.#leafOf(other), seam.callee)));
     return this.#shared(clear.length > 0 ? clear : meant);
   }

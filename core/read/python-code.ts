@@ -7,8 +7,8 @@
 //
 // Calls from Python to Python do not call C since 3.11: of the functions that one evaluation frame runs, the stack tells the
 // innermost. It also tells where the interpreter's own frame of that function lies (Include/internal/pycore_frame.h). Those
-// frames lie one behind the other in a stack of their own, each as large as its function says, so one function at one address
-// nearly always has the same callers; they are read from the process's memory some ms later, when they may be others: again
+// frames lie one behind the other in a stack of their own, each as large as its function says, so what begins at one address
+// nearly always has the same callers. They are read from the process's memory some ms later, when they may be others: again
 // and again, and told only while no others were seen there. Where they are not known a marker stands in their place.
 import { BP, BX, SP } from '#core/native/cfi';
 import type { FrameId, FunctionId } from '#core/model/ids';
@@ -30,6 +30,8 @@ const PLACES = REGISTERS.length + SLOTS;
 const TRIED = 24;
 const TELLS = 0.85;
 const CONFIRMED = 6;
+/** How often that is begun anew. */
+const ROUNDS = 30;
 
 /** Bytes before an address that are looked through for the start of its code object: most are small, none is larger. */
 const NEAR = 4096;
@@ -38,6 +40,9 @@ const FAR = 65_536;
 const MOST_MISSES = 4096;
 /** A process in which so many addresses belonged to no code object has none of this kind: an older Python. */
 const HOPELESS = 400;
+/** A code object is looked at again at its first uses, then at some. */
+const YOUNG = 16;
+const SOMETIMES = 32;
 const MOST_CODES = 100_000;
 const MOST_NAME = 4096;
 /** Code objects have their type's name, and instructions of 2 bytes in them. */
@@ -58,22 +63,36 @@ interface Code {
   readonly start: number;
   readonly end: number;
   readonly instructions: number;
+  /** Bytes that its interpreter's frame takes. */
+  readonly frameSize: number;
   /** -1 where its names could not be read. */
   readonly fn: FunctionId | -1;
   readonly firstLine: number;
+  /** Its fields as they were read. */
+  readonly fields: Uint8Array;
+  uses: number;
   readonly lines: Uint8Array;
   /** Frames by line. */
   readonly frames: Map<number, FrameId>;
 }
 
-/** A function's frame at one address, and the callers that it was seen with. */
-interface Callers {
+/** Callers that were seen together. */
+interface Chain {
+  /** Leaf first. */
+  readonly frames: readonly FrameId[];
+  readonly key: string;
+}
+
+/** What was seen of the callers of frames that begin at one address. */
+interface Place {
   uses: number;
-  /** Leaf first, the function itself left out; null before it was read. */
-  frames: readonly FrameId[] | null;
-  key: string;
-  /** It was seen with others too. */
+  /** The first callers that were seen, of whatever function, and whether there are others. */
+  key: string | null;
   several: boolean;
+  /**
+   * By start of the code that began here. Other functions' callers say little of it: what is read some ms later is what lasts.
+   */
+  readonly byCode: Map<number, { chain: Chain; seen: number; several: boolean }>;
 }
 
 /** Offsets in an interpreter's frame. */
@@ -86,13 +105,17 @@ interface FrameLayout {
 }
 const ELEVEN: FrameLayout = { code: 32, previous: 48, owner: 69, entry: 68 };
 const LATER: FrameLayout = { code: 0, previous: 8, owner: 70, entry: -1 };
+const OWNED_BY_THREAD = 0;
 const OWNED_BY_C = 3;
+/** So often one function must have been seen with the same callers, where others have others, and where not. */
+const OFTEN = 6;
+const TWICE = 2;
 const FRAME_BYTES = 72;
 
 /** What is known of one process's code. */
 interface Codes {
-  /** By address of the interpreter's frame, then by start of the code. */
-  readonly callers: Map<number, Map<number, Callers>>;
+  /** By address of the interpreter's frame. */
+  readonly places: Map<number, Place>;
   /** Sorted by start. */
   readonly all: Code[];
   /** Address of the type of code objects; 0 until it was found. */
@@ -108,6 +131,7 @@ interface Codes {
 /** Which place tells, by evaluation function. */
 interface Learned {
   tries: number;
+  rounds: number;
   readonly hits: Uint32Array;
   /** How often the process's memory said the same of the interpreter's frame: a place may hold what ran before. */
   readonly confirmed: Uint32Array;
@@ -146,7 +170,7 @@ export class PythonCode implements FrameWatch {
     const all = leaf ? this.#running : this.#calling;
     let learned = all.get(fn);
     if (learned === undefined) {
-      learned = { tries: 0, hits: new Uint32Array(PLACES), confirmed: new Uint32Array(PLACES), frames: new Uint32Array(PLACES), framePlace: -1, place: -1 };
+      learned = { tries: 0, rounds: 0, hits: new Uint32Array(PLACES), confirmed: new Uint32Array(PLACES), frames: new Uint32Array(PLACES), framePlace: -1, place: -1 };
       all.set(fn, learned);
     }
     if (learned.place === -2) return;
@@ -157,17 +181,21 @@ export class PythonCode implements FrameWatch {
     const address = valueAt(learned.place, registers, word);
     const code = this.#find(space.pid, codes, address);
     if (code === null) return;
-    into.push(this.#frame(code, address));
     const callers = learned.framePlace < 0 ? null : this.#callersOf(space.pid, codes, valueAt(learned.framePlace, registers, word), code);
+    // Between two instructions the place may still hold the one before: then it does not go with the frame.
+    if (leaf && callers === null) return;
+    into.push(this.#frame(code, address));
     if (callers === null) into.push(this.#unknown ??= this.#profile.frames.source(this.#profile.functions.intern({ name: CALLERS_UNKNOWN, kind: 'marker' })));
     else for (const caller of callers) into.push(caller);
   }
 
   /** Tries all places. Says something only where all that tell say the same, and the process's memory too. */
   #learn(pid: number, codes: Codes, learned: Learned, registers: Float64Array, word: (address: number) => number, into: FrameId[]): void {
-    learned.tries++;
     const values = Array.from({ length: PLACES }, (_, place) => valueAt(place, registers, word));
     const found = values.map((value) => this.#find(pid, codes, value));
+    // Before its type is known nothing can be found.
+    if (codes.type === 0) return;
+    learned.tries++;
     const told = [...new Set(found.filter((code) => code !== null))];
     if (told.length > 0) {
       const running = values.map((value) => this.#codeOfFrame(pid, codes, value));
@@ -197,7 +225,12 @@ export class PythonCode implements FrameWatch {
       let frame = -1;
       for (let place = 0; place < PLACES; place++) if (learned.frames[place] >= CONFIRMED && (frame < 0 || learned.frames[place] > learned.frames[frame])) frame = place;
       learned.framePlace = frame;
-    } else if (tries >= TRIED * 20) learned.place = -2;
+    } else if (tries >= TRIED * 4) {
+      // What ran first may have been over each time, as imports are.
+      learned.tries = 0;
+      for (const counts of [hits, confirmed, learned.frames]) counts.fill(0);
+      if (++learned.rounds >= ROUNDS) learned.place = -2;
+    }
   }
 
   /** Start of the code object that an interpreter's frame at an address has; NaN where it is none. */
@@ -209,45 +242,46 @@ export class PythonCode implements FrameWatch {
   /** The callers of the function whose interpreter's frame is at an address, leaf first, as far as C called; null where they are not certain. */
   #callersOf(pid: number, codes: Codes, address: number, code: Code): readonly FrameId[] | null {
     if (!(address > 0xffff && address < 0x8000_0000_0000)) return null;
-    let byCode = codes.callers.get(address);
-    if (byCode === undefined) {
-      if (codes.callers.size >= MOST_PLACES) codes.callers.clear();
-      codes.callers.set(address, (byCode = new Map()));
+    let place = codes.places.get(address);
+    if (place === undefined) {
+      if (codes.places.size >= MOST_PLACES) codes.places.clear();
+      codes.places.set(address, (place = { uses: 0, key: null, several: false, byCode: new Map() }));
     }
-    let callers = byCode.get(code.start);
-    if (callers === undefined) byCode.set(code.start, (callers = { uses: 0, frames: null, key: '', several: false }));
-    const uses = ++callers.uses;
-    if (!callers.several && (uses <= READS || uses % AGAIN === 0 || (uses & (uses - 1)) === 0)) this.#readCallers(pid, codes, address, code, callers);
-    return callers.several ? null : callers.frames;
+    const uses = ++place.uses;
+    if (uses <= READS || uses % AGAIN === 0 || (uses & (uses - 1)) === 0) this.#readCallers(pid, codes, address);
+    const own = place.byCode.get(code.start);
+    return own === undefined || own.several || own.seen < (place.several ? OFTEN : TWICE) ? null : own.chain.frames;
   }
 
-  #readCallers(pid: number, codes: Codes, address: number, code: Code, callers: Callers): void {
+  /** Reads the frames from one on up to where C called; all of them are seen with their callers. */
+  #readCallers(pid: number, codes: Codes, address: number): void {
     const layout = layoutOf(codes);
     const starts: number[] = [];
+    const addresses: number[] = [];
     const frames: FrameId[] = [];
-    for (let at = address, depth = 0; ; depth++) {
-      const bytes = depth < MOST_CALLERS ? this.#memory(pid, at, FRAME_BYTES) : null;
+    let below = NaN;
+    for (let at = address; ;) {
+      const bytes = starts.length < MOST_CALLERS ? this.#memory(pid, at, FRAME_BYTES) : null;
       if (bytes === null) return;
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       if (layout.entry < 0 && bytes[layout.owner] === OWNED_BY_C) break;
-      const start = u64(view, layout.code);
-      // Something else runs there now.
-      if (depth === 0 && start !== code.start) return;
-      if (depth > 0) {
-        const one = this.#codeStartingAt(pid, codes, start);
-        if (one === null || one.fn === -1) return;
-        starts.push(start);
-        frames.push(this.#plainFrame(one));
-      }
+      const code = this.#codeStartingAt(pid, codes, u64(view, layout.code));
+      if (code === null || code.fn === -1) return;
+      // A frame that was left is overwritten by others: only what lies exactly before the next one called it.
+      if (below === below && bytes[layout.owner] === OWNED_BY_THREAD && at + code.frameSize !== below) return;
+      starts.push(code.start);
+      addresses.push(at);
+      frames.push(this.#plainFrame(code));
       if (layout.entry >= 0 && bytes[layout.entry] !== 0) break;
+      below = bytes[layout.owner] === OWNED_BY_THREAD ? at : NaN;
       at = u64(view, layout.previous);
-      // Frames of one evaluation frame end where C called; at the bottom of a thread there is nothing before.
+      // At the bottom of a thread there is nothing before.
       if (at === 0) break;
     }
-    const key = starts.join(' ');
-    if (callers.frames !== null && callers.key !== key) callers.several = true;
-    callers.frames = frames;
-    callers.key = key;
+    for (let i = 0; i < starts.length; i++) {
+      const place = codes.places.get(addresses[i]);
+      if (place !== undefined) see(place, starts[i], { frames: frames.slice(i + 1), key: starts.slice(i + 1).join(' ') });
+    }
   }
 
   /** The code object at an address, read if it is new; null where there is none. */
@@ -282,7 +316,7 @@ export class PythonCode implements FrameWatch {
   #codesOf(space: Space): Codes {
     let codes = this.#codes.get(space);
     if (codes === undefined) {
-      codes = { callers: new Map(), all: [], type: 0, header: 0, others: new Set(), misses: new Set(), failed: 0 };
+      codes = { places: new Map(), all: [], type: 0, header: 0, others: new Set(), misses: new Set(), failed: 0 };
       this.#codes.set(space, codes);
     }
     return codes;
@@ -291,9 +325,21 @@ export class PythonCode implements FrameWatch {
   /** The code object that an address of an instruction belongs to. */
   #find(pid: number, codes: Codes, address: number): Code | null {
     if (!(address > 0xffff && address < 0x8000_0000_0000) || address % 2 !== 0) return null;
-    const known = this.#known(codes, address);
-    const code = known ?? this.#read(pid, codes, address);
+    let code = this.#known(codes, address);
+    // Code of a module's body is gone after its import, and its place is another's.
+    if (code !== null && (++code.uses <= YOUNG || code.uses % SOMETIMES === 0) && !this.#stillThere(pid, code)) {
+      codes.all.splice(codes.all.indexOf(code), 1);
+      code = null;
+    }
+    code ??= this.#read(pid, codes, address);
     return code === null || code.fn === -1 ? null : code;
+  }
+
+  /** Whether a code object is the one that was read: the same size, file and name. */
+  #stillThere(pid: number, code: Code): boolean {
+    const { fields } = code;
+    const bytes = fields.length === 0 ? null : this.#memory(pid, code.start, fields.length);
+    return bytes !== null && same(bytes, fields, 8, 24) && same(bytes, fields, 112, 128);
   }
 
   #known(codes: Codes, address: number): Code | null {
@@ -359,6 +405,7 @@ export class PythonCode implements FrameWatch {
         if (name !== null && name[4] === 0 && new DataView(name.buffer, name.byteOffset).getUint32(0, true) === TYPE_NAME) {
           codes.type = value;
           codes.header = header;
+          codes.misses.clear();
           codes.others.clear();
           return true;
         }
@@ -370,7 +417,7 @@ export class PythonCode implements FrameWatch {
 
   /** Reads names and lines: of the pointers to strings in a code object the file's is the first, the function's the second. */
   #codeAt(pid: number, codes: Codes, start: number, instructions: number, end: number): Code {
-    const none: Code = { start, end, instructions, fn: -1, firstLine: 0, lines: new Uint8Array(0), frames: new Map() };
+    const none: Code = { start, end, instructions, frameSize: 0, fn: -1, firstLine: 0, fields: new Uint8Array(0), uses: 0, lines: new Uint8Array(0), frames: new Map() };
     const bytes = this.#memory(pid, start, codes.header);
     if (bytes === null) return none;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -385,7 +432,9 @@ export class PythonCode implements FrameWatch {
     const size = this.#memory(pid, table + 16, 8);
     const length = size === null ? 0 : u64(new DataView(size.buffer, size.byteOffset), 0);
     const lines = length > 0 && length < 1e6 ? this.#memory(pid, table + 32, length) : null;
-    return { start, end, instructions, fn, firstLine: view.getUint32(eleven ? 72 : 68, true), lines: lines ?? new Uint8Array(0), frames: new Map() };
+    // Words for its variables and values, and the frame's own.
+    const frameSize = 8 * (eleven ? view.getUint32(68, true) + view.getUint32(76, true) + FRAME_BYTES / 8 : view.getUint32(76, true));
+    return { start, end, instructions, frameSize, fn, firstLine: view.getUint32(eleven ? 72 : 68, true), fields: bytes, uses: 0, lines: lines ?? new Uint8Array(0), frames: new Map() };
   }
 
   /** A str object (Include/cpython/unicodeobject.h), compact as all names are. */
@@ -423,6 +472,16 @@ export class PythonCode implements FrameWatch {
   }
 }
 
+function see(place: Place, code: number, chain: Chain): void {
+  place.key ??= chain.key;
+  if (place.key !== chain.key) place.several = true;
+  const own = place.byCode.get(code);
+  if (own === undefined) {
+    if (place.byCode.size < 64) place.byCode.set(code, { chain, seen: 1, several: false });
+  } else if (own.chain.key === chain.key) own.seen++;
+  else own.several = true;
+}
+
 function layoutOf(codes: Codes): FrameLayout {
   return codes.header === 184 ? ELEVEN : LATER;
 }
@@ -430,6 +489,11 @@ function layoutOf(codes: Codes): FrameLayout {
 /** What a place of a frame holds: a register, then words of the stack from its stack pointer on. */
 function valueAt(place: number, registers: Float64Array, word: (address: number) => number): number {
   return place < REGISTERS.length ? registers[REGISTERS[place]] : word(registers[SP] + (place - REGISTERS.length) * 8);
+}
+
+function same(a: Uint8Array, b: Uint8Array, from: number, to: number): boolean {
+  for (let i = from; i < to; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 function u64(view: DataView, at: number): number {

@@ -65,12 +65,12 @@ export function agreement(profile: Profile, lane: Lane, log: Log, zeroAt: number
       result.samples += count;
       const merged = (chunk.merged?.[row] ?? chunk.stack[row]) as StackId;
       const frames = profile.stacks.framesOf(merged).map((frame) => profile.frames.functionOf(frame));
-      if (frames.some((fn) => profile.functions.kindOf(fn) === 'interpreter')) {
+      if (!frames.some((fn) => profile.functions.kindOf(fn) === 'python') || frames.some((fn) => profile.functions.kindOf(fn) === 'interpreter')) {
         result.unmerged += count;
         continue;
       }
       const own = frames.filter((fn) => isOf(profile, fn, file)).map((fn) => profile.functions.nameOf(fn));
-      const kind = own.join(';') === stack.join(';') ? 'full' : own.length > 0 && isPart(own, stack) ? 'partly' : 'wrong';
+      const kind = own.join(';') === stack.join(';') ? 'full' : isPart(own, stack) ? 'partly' : 'wrong';
       result[kind] += count;
       if (kind !== 'full') {
         const example = `${kind}: ${own.join(';')} | ${stack.join(';')} | ${frames.slice(-3).map((fn) => profile.functions.nameOf(fn)).join(';')}`;
