@@ -11,7 +11,7 @@ import { refusal } from './node-watch.ts';
 export const NODE_PROFILER = 'node-inspector';
 
 const CPU = "V8's own CPU profiler, with nothing installed: JavaScript functions of the main thread and of workers, in windows of 500 ms.";
-const MEMORY = "V8's sampling heap profiler: what JavaScript holds since the recording began and what it allocates, estimated from one sample every 32 KiB.";
+const MEMORY = "V8's sampling heap profiler: what JavaScript holds since the recording began and what it allocates, estimated from one sample every 32 KiB. A function that V8 inlined counts for its caller.";
 const UNSEEN = ' It does not see native threads (libuv, garbage collection).';
 
 /** Node processes of a target that is attached to, with those under it where they are wanted. */
@@ -40,7 +40,7 @@ function judge(target: Target): Pick<Check, 'state' | 'version' | 'text'> {
     if (!startsNode(target.argv, target.directory, target.environment['PATH'] ?? process.env.PATH)) {
       return { state: 'no', version: '', text: `${target.argv[0] ?? 'The command'} is not Node: V8's profilers are for JavaScript programs.` };
     }
-    return { state: 'ready', version: '', text: ' NODE_OPTIONS has Node open its inspector on a free port of 127.0.0.1, without a line about it; it is closed again at the end.' };
+    return { state: 'ready', version: '', text: ' NODE_OPTIONS has Node, and Node programs that it starts, open the inspector on a free port of 127.0.0.1, without a line about it. Until it is closed at the end every user of this machine could control the program through it.' };
   }
   const first = target.processes[0]?.pid ?? 0;
   if (!target.processes.some((process) => isAlive(process))) return { state: 'no', version: '', text: `Process ${first} has ended. Pick another one from the list.` };

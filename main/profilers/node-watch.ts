@@ -317,6 +317,8 @@ function outerTid(pid: number, inner: number): number {
 }
 
 function programOf(pid: number): string {
-  const script = argvOf(pid).slice(1).find((word) => !word.startsWith('-'));
+  const words = argvOf(pid).slice(1);
+  // After -e and -p comes the program's text.
+  const script = words.some((word) => /^-[a-z]*[ep]$|^--(?:eval|print)$/.test(word)) ? undefined : words.find((word) => !word.startsWith('-'));
   return script === undefined ? 'node' : script.slice(script.lastIndexOf('/') + 1);
 }
