@@ -65,3 +65,41 @@ export function moved(range: Span, by: number, end: number): Span {
 export function grown(range: Span, by: number, end: number, least: number): Span {
   return { start: range.start, end: Math.max(range.start + least, Math.min(end, range.end + by)) };
 }
+
+/** Which of spans in order is the first that ends after a time. */
+export function firstEndingAfter(spans: readonly Span[], time: number): number {
+  let low = 0;
+  let high = spans.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (spans[middle].end <= time) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** By part: how much of it lies in the ranges, 0 to 1. Ranges are sorted and do not overlap. */
+export function coverage(ranges: readonly (readonly [number, number])[], from: number, span: number, parts: number): Float64Array {
+  const covered = new Float64Array(parts);
+  const part = span / parts;
+  for (const [start, end] of ranges) {
+    if (end <= from) continue;
+    if (start >= from + span) break;
+    const first = Math.max(0, Math.floor((start - from) / part));
+    const last = Math.min(parts - 1, Math.ceil((end - from) / part) - 1);
+    for (let i = first; i <= last; i++) covered[i] += (Math.min(end, from + (i + 1) * part) - Math.max(start, from + i * part)) / part;
+  }
+  return covered;
+}
+
+/** What is seen after a zoom by `factor` (under 1: nearer) that leaves `at` where it is; null = all of [0, whole). */
+export function zoomed(view: { readonly from: number; readonly span: number }, factor: number, at: number, whole: number): { from: number; span: number } | null {
+  const span = Math.max(1e6, view.span * factor);
+  if (span >= whole) return null;
+  return panned({ from: at - ((at - view.from) / view.span) * span, span }, 0, whole);
+}
+
+/** What is seen after a move, kept within [0, whole). */
+export function panned(view: { readonly from: number; readonly span: number }, by: number, whole: number): { from: number; span: number } {
+  return { from: Math.max(0, Math.min(whole - view.span, view.from + by)), span: view.span };
+}
