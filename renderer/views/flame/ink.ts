@@ -29,7 +29,7 @@ export interface Ink {
 /** Reads the tokens that apply to an element now. */
 export function readInk(element: Element): Ink {
   const style = getComputedStyle(element);
-  const token = (name: string, fallback: string) => style.getPropertyValue(`--${name}`).trim() || fallback;
+  const token = (name: string, fallback: string) => longColour(style.getPropertyValue(`--${name}`).trim() || fallback);
   const surface = token('surface', '#ffffff');
   const theme: Theme = luminance(surface) < 0.5 ? 'dark' : 'light';
   return {
@@ -43,6 +43,11 @@ export function readInk(element: Element): Ink {
       memory: token('lane-mem', '#16808c'), cuda: token('lane-gpu', '#2c8a52'),
     },
   };
+}
+
+/** `#fff`, as a minifier writes it, is `#ffffff`. */
+export function longColour(colour: string): string {
+  return /^#[\da-f]{3}$/i.test(colour) ? `#${[...colour.slice(1)].map((digit) => digit + digit).join('')}` : colour;
 }
 
 /** Relative brightness of `#rrggbb`, 0 to 1; 1 for anything else. */

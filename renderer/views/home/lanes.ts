@@ -18,9 +18,11 @@ export interface LaneGroup {
 /** The checks by lane; page faults are a part of memory. */
 export function laneGroups(checks: readonly Check[]): LaneGroup[] {
   const of = (check: Check): LaneKind => (check.lane === 'faults' ? 'memory' : check.lane);
-  const others = [...new Set(checks.map(of))].filter((lane) => !OFFERED.includes(lane));
+  // What a profiler says of memory says it of page faults too.
+  const told = checks.filter((check) => check.lane !== 'faults' || !checks.some((one) => one.lane === 'memory' && one.profiler === check.profiler && works(one)));
+  const others = [...new Set(told.map(of))].filter((lane) => !OFFERED.includes(lane));
   return [...OFFERED, ...others].map((lane) => ({
-    lane, checks: checks.filter((check) => of(check) === lane).sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state)),
+    lane, checks: told.filter((check) => of(check) === lane).sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state)),
   }));
 }
 

@@ -9,7 +9,8 @@ import { escaped, isRecursive } from '../../../renderer/views/flame/box-menu.ts'
 import { cardPlace, describeBox, spokenText } from '../../../renderer/views/flame/describe.ts';
 import type { FlamePicture } from '../../../renderer/views/flame/draw.ts';
 import { drawEdges, drawFlame, edgesOf, rowAt, rowTop } from '../../../renderer/views/flame/draw.ts';
-import { BoxInk } from '../../../renderer/views/flame/ink.ts';
+import { BoxInk, longColour } from '../../../renderer/views/flame/ink.ts';
+import { pixelOf } from '../../../renderer/views/flame/pixels.ts';
 import type { Ink } from '../../../renderer/views/flame/ink.ts';
 import type { Step } from '../../../renderer/views/flame/walk.ts';
 import { walk } from '../../../renderer/views/flame/walk.ts';
@@ -167,6 +168,12 @@ describe('drawing', () => {
     expect(places(runs(42))).toEqual(['100 299', '400 99', '500 199']);
     for (const y of [5, 23, 41, 60]) expect(runs(y)).toEqual([]);
     expect(lines.filter((line) => line.startsWith('text')).map((line) => line.split(' ')[1])).toContain('helper');
+  });
+
+  test('a colour that a minifier shortened is the same colour', () => {
+    expect([longColour('#fff'), longColour('#17191d'), longColour('rgb(1, 2, 3)')]).toEqual(['#ffffff', '#17191d', 'rgb(1, 2, 3)']);
+    expect(pixelOf('#ffffff')).toBe(0xffffffff);
+    expect(pixelOf('#010203')).toBe(0xff030201);
   });
 
   test('at twice as many pixels a box is twice as large', () => {
