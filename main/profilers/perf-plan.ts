@@ -67,7 +67,7 @@ export interface PlannedEvent {
   /** What `-e` is given, and `--filter` behind it; '' for none. */
   readonly event: string;
   readonly filter: string;
-  /** What perf calls it on its control FIFO: tracepoints without their terms, others as they were given. */
+  /** What perf calls it on its control FIFO: tracepoints without their terms, others by the name they were given, or as a whole. */
   readonly name: string;
 }
 
@@ -83,13 +83,14 @@ export function eventsOf(plan: PerfPlan): PlannedEvent[] {
   const events: PlannedEvent[] = [];
   const mode = plan.userOnly ? 'u' : '';
   const graph = (size: number) => (plan.stacks === 'fp' ? 'call-graph=fp' : `call-graph=dwarf,stack-size=${size}`);
-  const plain = (lane: LaneKind, event: string) => events.push({ lane, event, filter: '', name: event });
+  // perf's own name for an event with terms is all of them, and a command on its control FIFO has 64 bytes at most.
+  const counter = (lane: LaneKind, name: string, terms: string, mode = '') => events.push({ lane, event: `${name}/name=${name},${terms}/${mode}`, filter: '', name });
   const tracepoint = (lane: LaneKind, name: string, terms: string, filter = '') => events.push({ lane, event: `${name}/${terms}/`, filter, name });
-  if (plan.cpu) plain('cpu', `${plan.event}/freq=${plan.rate}/${mode}`);
+  if (plan.cpu) events.push({ lane: 'cpu', event: `${plan.event}/freq=${plan.rate}/${mode}`, filter: '', name: `${plan.event}/freq=${plan.rate}/${mode}` });
   if (plan.offCpu === 'sched_switch') tracepoint('off-cpu', 'sched:sched_switch', graph(plan.switchSize));
-  else if (plan.offCpu === 'context-switches') plain('off-cpu', `context-switches/period=1,${graph(plan.switchSize)}/`);
+  else if (plan.offCpu === 'context-switches') counter('off-cpu', 'context-switches', `period=1,${graph(plan.switchSize)}`);
   // A frequency does not work for faults: perf then takes two samples a second, however many there are.
-  if (plan.faults) plain('faults', `page-faults/period=${plan.faultPeriod},${graph(plan.faultSize)}/${mode}`);
+  if (plan.faults) counter('faults', 'page-faults', `period=${plan.faultPeriod},${graph(plan.faultSize)}`, mode);
   if (plan.growth === 'raw_syscalls') {
     tracepoint('memory', 'raw_syscalls:sys_enter', 'call-graph=no', ENTERS);
     tracepoint('memory', 'raw_syscalls:sys_exit', graph(plan.switchSize), EXITS);

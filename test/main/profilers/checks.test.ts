@@ -110,24 +110,24 @@ describe('perf: plans and failures', () => {
     const plan = { path: 'perf', features: TOOL.features, event: 'cycles' as const, rate: 99, stacks: 'dwarf' as const, stackSize: 8192, userOnly: false, pages: 64, elevate: [], ...SIZES, cpu: true, faults: false, growth: 'none' as const };
     const events = (change: Partial<Parameters<typeof perfArgv>[0]>) => / (-e .*)--switch-events/.exec(perfArgv({ ...plan, offCpu: 'none', ...change }, { pids: [4], tids: [] }, 'C', 'A').join(' '))?.[1].trim();
     expect(events({ offCpu: 'sched_switch' })).toBe('-e cycles/freq=99/ -e sched:sched_switch/call-graph=dwarf,stack-size=4096/');
-    expect(events({ offCpu: 'context-switches' })).toBe('-e cycles/freq=99/ -e context-switches/period=1,call-graph=dwarf,stack-size=4096/');
-    expect(events({ offCpu: 'context-switches', stacks: 'fp', cpu: false })).toBe('-e context-switches/period=1,call-graph=fp/');
+    expect(events({ offCpu: 'context-switches' })).toBe('-e cycles/freq=99/ -e context-switches/name=context-switches,period=1,call-graph=dwarf,stack-size=4096/');
+    expect(events({ offCpu: 'context-switches', stacks: 'fp', cpu: false })).toBe('-e context-switches/name=context-switches,period=1,call-graph=fp/');
     expect(events({ offCpu: 'switches', userOnly: true })).toBe('-e cycles/freq=99/u');
     expect(events({ offCpu: 'switches', cpu: false })).toBe('-e dummy:u');
   });
   test('memory: page faults with a period, the beginning of a call without a stack, its end with one', () => {
     const plan = { path: 'perf', features: TOOL.features, event: 'cycles' as const, rate: 99, stacks: 'dwarf' as const, stackSize: 8192, userOnly: false, pages: 64, elevate: [], ...SIZES, cpu: true, offCpu: 'none' as const, faults: true, growth: 'syscalls' as const };
     expect(eventsOf(plan).map(({ lane, event }) => `${lane} ${event}`)).toEqual([
-      'cpu cycles/freq=99/', 'faults page-faults/period=64,call-graph=dwarf,stack-size=4096/',
+      'cpu cycles/freq=99/', 'faults page-faults/name=page-faults,period=64,call-graph=dwarf,stack-size=4096/',
       'memory syscalls:sys_enter_mmap/call-graph=no/', 'memory syscalls:sys_enter_munmap/call-graph=no/', 'memory syscalls:sys_enter_mremap/call-graph=no/',
       'memory syscalls:sys_exit_mmap/call-graph=dwarf,stack-size=4096/', 'memory syscalls:sys_exit_brk/call-graph=dwarf,stack-size=4096/', 'memory syscalls:sys_exit_mremap/call-graph=dwarf,stack-size=4096/',
     ]);
-    // perf's own names for its control FIFO: without the terms for tracepoints alone.
-    expect(eventsOf(plan).map(({ name }) => name).slice(0, 3)).toEqual(['cycles/freq=99/', 'page-faults/period=64,call-graph=dwarf,stack-size=4096/', 'syscalls:sys_enter_mmap']);
+    // perf's own names, as its control FIFO takes them.
+    expect(eventsOf(plan).map(({ name }) => name).slice(0, 3)).toEqual(['cycles/freq=99/', 'page-faults', 'syscalls:sys_enter_mmap']);
     expect(perfArgv({ ...plan, cpu: false, faults: false, growth: 'raw_syscalls' }, { pids: [4], tids: [] }, 'C', 'A').join(' ')).toContain(
       '-e raw_syscalls:sys_enter/call-graph=no/ --filter id==9||id==11||id==25 -e raw_syscalls:sys_exit/call-graph=dwarf,stack-size=4096/ --filter id==9||id==12||id==25 --switch-events',
     );
-    expect(eventsOf({ ...plan, userOnly: true, stacks: 'fp', growth: 'none' }).map(({ event }) => event)).toEqual(['cycles/freq=99/u', 'page-faults/period=64,call-graph=fp/u']);
+    expect(eventsOf({ ...plan, userOnly: true, stacks: 'fp', growth: 'none' }).map(({ event }) => event)).toEqual(['cycles/freq=99/u', 'page-faults/name=page-faults,period=64,call-graph=fp/u']);
   });
   test('too much to keep up with: half of it, until nothing is left to take away', () => {
     let plan = { path: 'perf', features: TOOL.features, event: 'cycles' as const, rate: 99, stacks: 'dwarf' as const, stackSize: 16384, userOnly: false, pages: 64, elevate: [], ...SIZES, cpu: true, offCpu: 'sched_switch' as const, faults: true, growth: 'none' as const } as Parameters<typeof halved>[0];

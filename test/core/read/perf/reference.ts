@@ -26,8 +26,7 @@ export function scriptOf(name: string): RefSample[] {
   return parseScript(new TextDecoder().decode(fixture(name.replace(/\.(pipe|data)$/, '.script.txt'))));
 }
 
-export function decode(bytes: Uint8Array, options: Partial<PerfOptions> = {}, chunk = 1 << 16): { profile: Profile; decoder: PerfDecoder } {
-  const profile = new Profile();
+export function decode(bytes: Uint8Array, options: Partial<PerfOptions> = {}, chunk = 1 << 16, profile = new Profile()): { profile: Profile; decoder: PerfDecoder } {
   const decoder = new PerfDecoder(profile, {
     zeroAt: 0, stacks: 'dwarf', rateHz: 99, directory: '', source: 'test', live: false, sources: NO_SOURCES, context: readContext('test'), ...options,
   });
