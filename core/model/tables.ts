@@ -280,6 +280,14 @@ export interface ProcessFacts {
   readonly rank?: number;
 }
 
+/** What is known of a process besides what its own stream says. */
+export interface ProcessKnown {
+  readonly name: string;
+  readonly command: string;
+  /** -1 where there is none. */
+  readonly rank: number;
+}
+
 /** Processes. A row may be completed later (name, command); `changes` names the rows that were. */
 export class ProcessTable {
   readonly pid = new Int32Column();
@@ -289,6 +297,11 @@ export class ProcessTable {
   readonly command = new Int32Column();
   readonly rank = new Int32Column();
   readonly changes = new Int32Column();
+  /**
+   * Asked for every new row: a decoder knows what its stream says, the machine that the process runs on knows its rank and its name too. null where
+   * nothing is known.
+   */
+  known: ((pid: number) => ProcessKnown | null) | null = null;
   #strings: StringTable;
 
   constructor(strings: StringTable) {
@@ -299,7 +312,13 @@ export class ProcessTable {
     return this.pid.length;
   }
 
-  add(facts: ProcessFacts): ProcessId {
+  add(given: ProcessFacts): ProcessId {
+    const known = this.known?.(given.pid) ?? null;
+    const facts = known === null ? given : {
+      ...given, rank: given.rank ?? known.rank, command: given.command ?? known.command,
+      // A decoder that has no name gives the number.
+      name: given.name === '' || given.name === `process ${given.pid}` ? known.name || given.name : given.name,
+    };
     this.pid.push(facts.pid);
     this.start.push(facts.start ?? 0);
     this.parent.push(facts.parent ?? NO_PROCESS);

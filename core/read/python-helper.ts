@@ -3,6 +3,7 @@
 // The stream is lines of text in chunks of at most 4,000 bytes, from any number of processes:
 //   p PID                     a chunk of this process begins
 //   r NS HZ TID VERSION       all that was said before is forgotten; monotonic ns, rate, the helper's own thread, version of Python
+//   o TID                     the helper's own thread is another one now: it ends for each fork
 //   f LINE NAME \t FILE       a frame; its number is the count of those before it
 //   s PARENT FRAME            a stack: its caller's number (-1 for none) and its frame; numbered like frames
 //   t US                      a look at all threads, so many us after the last one
@@ -14,8 +15,8 @@
 //
 // A look says where a thread is, not what it does there: sys._current_frames() shows a thread that sleeps like one that runs. The kernel's account
 // (/proc/PID/task/TID/schedstat: ns on a CPU, ns runnable) gives the exact time between two looks; the stack of the later look gets it. What is left of
-// the time is waiting. A thread that ran for less than a tenth of the time between two looks was asleep when it was looked at: its time goes to the
-// next look that finds it at work.
+// the time is waiting. A thread that waited for nine tenths of the time between two looks was asleep when it was looked at: its time goes to the next
+// look that finds it at work.
 import type { FrameId, LaneId, StackId, ThreadId } from '#core/model/ids';
 import { NO_STACK, ns } from '#core/model/ids';
 import type { LaneKind } from '#core/model/lane';
@@ -43,7 +44,7 @@ export interface HelperOptions {
   readonly source: string;
 }
 
-/** A thread that ran for less than this share of the time between two looks was asleep. */
+/** A thread that ran for less than this share of the time that it ran or waited was asleep. */
 const ASLEEP = 0.1;
 /** Waits in one stack are one row up to this length, ns: a live picture grows with them. */
 const LONGEST_WAIT = 500e6;
@@ -80,8 +81,6 @@ interface Process {
   /** Monotonic ns of the last look; 0 before the first one. */
   at: number;
   threads: Map<number, Thread>;
-  /** The helper's own thread. */
-  own: number;
 }
 
 /** A look at one thread that waits for the account to reach it. */
@@ -100,8 +99,11 @@ export class PythonHelperDecoder {
   readonly #processes = new Map<number, Process>();
   readonly #clocks = new Map<number, ThreadClock>();
   readonly #pidOf = new Map<number, number>();
-  /** Threads that were ever looked at, by tid. */
+  /** Threads that were ever looked at, by tid, and the helper's own. */
   readonly #seen = new Set<number>();
+  readonly #own = new Set<number>();
+  /** Threads that no look found and whose time was told. */
+  readonly #unseenTids = new Set<number>();
   #looks: Look[] = [];
   #now: Process | null = null;
   #rest = new Uint8Array(0);
@@ -176,6 +178,7 @@ export class PythonHelperDecoder {
     if (process === null) return false;
     switch (line[0]) {
       case 'r': return this.#begin(process, rest.split(' '));
+      case 'o': return this.#addOwn(whole(rest));
       case 'f': return this.#frame(process, rest);
       case 's': {
         const [parent, frame] = rest.split(' ').map(whole);
@@ -219,7 +222,7 @@ export class PythonHelperDecoder {
   #process(pid: number): Process {
     let process = this.#processes.get(pid);
     if (process === undefined) {
-      process = { pid, frames: [], stacks: [], at: 0, threads: new Map(), own: 0 };
+      process = { pid, frames: [], stacks: [], at: 0, threads: new Map() };
       this.#processes.set(pid, process);
     }
     return process;
@@ -233,8 +236,14 @@ export class PythonHelperDecoder {
     for (const thread of process.threads.values()) thread.stack = NO_STACK;
     // After a loss the time since the last look is nobody's: it is not known where anything was.
     process.at = time;
-    process.own = whole(own) || 0;
-    this.#seen.add(process.own);
+    this.#addOwn(whole(own));
+    return true;
+  }
+
+  #addOwn(tid: number): boolean {
+    if (!(tid > 0)) return false;
+    this.#own.add(tid);
+    this.#seen.add(tid);
     return true;
   }
 
@@ -324,7 +333,7 @@ export class PythonHelperDecoder {
     const waited = step - cpu - runnable;
     thread.carried += cpu;
     thread.carriedStack = stack;
-    if (cpu >= step * ASLEEP && thread.carried > 0) {
+    if (thread.carried > 0 && cpu > 0 && cpu >= (cpu + waited) * ASLEEP) {
       if (this.#wantsCpu) this.#profile.lanes[this.#cpuLane()].push(this.#time(to), this.#rowOf(thread), stack, thread.carried);
       thread.carried = 0;
     }
@@ -367,10 +376,12 @@ export class PythonHelperDecoder {
       if (pid === undefined || !clock.known) continue;
       if (!this.#seen.has(tid)) {
         const used = clock.takeCpu(this.#covered - LATE, LEAST_UNSEEN);
+        if (used > 0) this.#unseenTids.add(tid);
         if (used > 0 && this.#wantsCpu) this.#profile.lanes[this.#cpuLane()].push(this.#time(this.#covered), this.#rows.row(pid, tid, '', ''), this.#unseenStack(), used, 0);
       }
-      const known = this.#processes.get(pid);
-      if (known !== undefined && tid !== known.own && clock.grown) {
+      // A thread that nothing was told of yet may turn out to be the helper's own.
+      const told = this.#unseenTids.has(tid) || (this.#seen.has(tid) && !this.#own.has(tid));
+      if (told && clock.grown) {
         const times = clock.times();
         this.#profile.threads.setTimes(this.#rows.row(pid, tid, '', ''), times.onCpu, times.runnable, times.blocked);
       }

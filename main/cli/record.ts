@@ -178,11 +178,11 @@ async function follow(recording: Recording, { args, io, launched, strict, out, s
 
 /** Lanes that were asked for by name and have no source here; what was said already is not said again. */
 async function tellLanes(recording: Recording, args: Arguments, io: CliIo, told: ReadonlySet<string>): Promise<void> {
-  if (textOf(args, 'lanes') === undefined) return;
+  const named = textOf(args, 'lanes')?.split(',') ?? [];
   const { lanes, notices } = recording.status();
   const said = new Set(notices.filter((notice) => told.has(notice.id)).map((notice) => notice.text));
   for (const lane of lanes) {
-    if (lane.state !== 'none' || said.has(lane.text)) continue;
+    if (!named.includes(lane.kind) || lane.state !== 'none' || said.has(lane.text)) continue;
     await print(io.stderr, `flamebench: ${lane.kind} is not recorded: ${lane.text}${lane.command === '' ? '' : ` Run: ${lane.command}`}\n`);
   }
 }

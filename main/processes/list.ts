@@ -2,6 +2,7 @@ import { setImmediate as breathe } from 'node:timers/promises';
 import type { ProcessRow, Runtime } from '#core/protocol/api';
 import { FORKING_MASTERS, isLauncher, nameOf } from './names.ts';
 import { argvOf, numbersIn, parseStat, readProc, readProcLink, TICKS_PER_SECOND } from './proc.ts';
+import { ranksOf } from './rank.ts';
 import { runtimeOf } from './runtime.ts';
 import { refreshUsers, userName } from './users.ts';
 
@@ -97,38 +98,11 @@ function look(pid: number, comm: string, start: number, kernel: boolean, age: nu
   const executable = readProcLink(`/proc/${pid}/exe`) ?? '';
   const { runtime, version } = runtimeOf(pid, executable, argv);
   const name = nameOf(argv, comm, runtime, executable);
-  const environment = environmentOf(pid);
   return {
     ...rest, uid: uidOf(pid), argv, name, runtime, runtimeVersion: version,
-    rank: numberIn(environment, RANKS), worldSize: numberIn(environment, WORLD_SIZES),
+    ...ranksOf(pid),
     container: containerOf(readProc(`/proc/${pid}/cgroup`) ?? ''), launcher: isLauncher(name, argv, executable),
   };
-}
-
-// The first name that is set wins; the launchers are listed from the one that sets the most exact value.
-const RANKS = ['RANK', 'OMPI_COMM_WORLD_RANK', 'PMIX_RANK', 'PMI_RANK', 'HOROVOD_RANK', 'MV2_COMM_WORLD_RANK', 'SLURM_PROCID'];
-const WORLD_SIZES = ['WORLD_SIZE', 'OMPI_COMM_WORLD_SIZE', 'PMIX_SIZE', 'PMI_SIZE', 'HOROVOD_SIZE', 'MV2_COMM_WORLD_SIZE', 'SLURM_NTASKS'];
-
-/** The environment that a process was started with; only the variables that name a rank are looked at and kept. */
-function environmentOf(pid: number): Map<string, string> {
-  const found = new Map<string, string>();
-  const text = readProc(`/proc/${pid}/environ`);
-  if (text === null) return found;
-  for (const name of [...RANKS, ...WORLD_SIZES]) {
-    const at = text.startsWith(`${name}=`) ? 0 : text.indexOf(`\0${name}=`) + 1;
-    if (at === 0 && !text.startsWith(`${name}=`)) continue;
-    const end = text.indexOf('\0', at);
-    found.set(name, text.slice(at + name.length + 1, end < 0 ? text.length : end));
-  }
-  return found;
-}
-
-function numberIn(environment: ReadonlyMap<string, string>, names: readonly string[]): number | null {
-  for (const name of names) {
-    const value = environment.get(name);
-    if (value !== undefined && /^\d{1,9}$/.test(value)) return Number(value);
-  }
-  return null;
 }
 
 /** Real user id: the owner of /proc/PID is root for every program that may not be dumped. */

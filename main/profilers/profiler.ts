@@ -56,7 +56,7 @@ export interface Run {
   readonly options: RecordOptions;
   /** Processes to look at, launched (stopped until all profilers stand) or existing; with their children where asked. */
   readonly watched: readonly Watched[];
-  /** Processes beyond the budget: a profiler that costs little per process may look at them at LIGHT_HZ, others leave them out. */
+  /** Processes of the target beyond the budget: not this run's. */
   readonly light: readonly Watched[];
   /** Directory of the target, for "own code". */
   readonly directory: string;
@@ -100,6 +100,8 @@ export interface Profiler {
   readonly lanes: readonly LaneKind[];
   /** Chosen for a lane only where none of these can fill it, or by name. */
   readonly insteadOf?: readonly string[];
+  /** It costs little enough to look at processes beyond the budget too, at LIGHT_HZ: it is started a second time for those (`run.watched` are they). */
+  readonly light?: boolean;
   /** Its memory lane is every allocation: chosen only where `options.memory` is `full`, or by name. */
   readonly full?: boolean;
   /** What it would risk on this target, as a sentence; '' for nothing. Where there is a risk it starts only when `options.risks` names it. */

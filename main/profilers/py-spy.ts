@@ -31,6 +31,7 @@ const MOST_LOST = 5;
 export const pySpy: Profiler = {
   id: 'py-spy',
   lanes: ['cpu'],
+  light: true,
   check: checkPySpy,
   start: startPySpy,
 };

@@ -42,7 +42,7 @@ export async function chooseProfilers(all: readonly Profiler[], target: Target, 
   for (const profiler of usable) {
     if (!mayStart(profiler, target, options)) continue;
     const possible = isStoodIn(profiler, usable, checks, options) ? [] : lanesThatWork(profiler, checks);
-    candidates.push({ profiler, lanes: possible.filter((lane) => options.lanes.includes(lane)), possible });
+    candidates.push({ profiler, lanes: possible.filter((lane) => isAsked(lane, options)), possible });
   }
   const notices = noticesOf(usable, candidates, checks, options, target);
   if (candidates.some(({ lanes }) => lanes.length > 0)) return { candidates, checks, notices, none: null };
@@ -51,6 +51,11 @@ export async function chooseProfilers(all: readonly Profiler[], target: Target, 
     ? new UserError('no-profiler', `no profiler here records ${options.lanes.join(', ')}`)
     : new UserError('no-profiler', refusal.text, { command: refusal.command, hint: refusal.command === '' ? '' : 'One command changes that.' });
   return { candidates, checks, notices, none: why };
+}
+
+/** Page faults are a part of what memory is, by their own kind. */
+export function isAsked(lane: LaneKind, options: Pick<RecordOptions, 'lanes'>): boolean {
+  return options.lanes.includes(lane) || (lane === 'faults' && options.lanes.includes('memory'));
 }
 
 function lanesThatWork(profiler: Profiler, checks: readonly Check[]): LaneKind[] {

@@ -11,6 +11,7 @@ import type { StreamDecoder } from './decoders.ts';
 import { DecoderSet } from './decoders.ts';
 import { DeltaWriter } from './deltas.ts';
 import type { Credit, DecoderCalls, DecoderEvent, DecoderJob, Handover } from './messages.ts';
+import { knownProcess } from './known-process.ts';
 import { gapsOf, mixOf, summaryOf } from './summary.ts';
 
 /** Decoding gives the loop back after this long, so that `since` is answered. */
@@ -53,6 +54,7 @@ export class LiveProfile {
     this.#emit = emit;
     this.profile.info = { ...job.info };
     this.profile.touch();
+    this.profile.processes.known = knownProcess;
     this.#deltas = new DeltaWriter(job.folder, this.profile);
     this.#decoders = new DecoderSet({ profile: this.profile, zeroAt: job.zeroAt, live: true });
     this.#timers = [setInterval(() => this.#flush(), DELTA_MS), setInterval(() => this.#idle(), IDLE_MS)];

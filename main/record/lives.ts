@@ -3,6 +3,7 @@ import { UserError, messageOf } from '#core/errors';
 import type { LaneKind } from '#core/model/lane';
 import type { LaneStatus, RecordOptions, Target } from '#core/protocol/api';
 import type { RecordingFile } from '../library/recording-file.ts';
+import { LIGHT_HZ } from '../profilers/profiler.ts';
 import type { Profiler, Running } from '../profilers/profiler.ts';
 import type { Candidate, Choice } from './choose.ts';
 import { starters } from './choose.ts';
@@ -22,6 +23,8 @@ export interface LivesOptions {
   readonly run: ProfilerRun;
   readonly file: RecordingFile;
   readonly notices: Notices;
+  /** Some processes get light detail. */
+  readonly light: boolean;
   /** Profilers whose part of the environment the launched command got. */
   readonly prepared: readonly string[];
   /** One stands: samples can come. */
@@ -34,6 +37,7 @@ export interface LivesOptions {
 }
 
 interface Life extends LaneLife {
+  readonly detail: 'full' | 'light';
   state: LaneLife['state'];
   error: string;
   running: Running | null;
@@ -48,8 +52,6 @@ export class Lives {
   readonly #off = new Set<LaneKind>();
   #stopping = false;
   #paused = false;
-  /** Samples a second that profilers take now, by profiler, where they were told to take fewer. */
-  readonly #rates = new Map<string, number>();
 
   constructor(options: LivesOptions) {
     this.#options = options;
@@ -77,7 +79,9 @@ export class Lives {
 
   /** Starts those that were chosen. Resolves when each of them stands or has failed; never rejects. */
   async startAll(): Promise<void> {
-    await Promise.all(starters(this.#options.choice).map(({ profiler, lanes }) => this.#start(profiler, lanes)));
+    await Promise.all(starters(this.#options.choice).flatMap(({ profiler, lanes }) => [
+      this.#start(profiler, lanes, 'full'), ...(this.#options.light && profiler.light === true ? [this.#start(profiler, lanes, 'light')] : []),
+    ]));
   }
 
   async pause(): Promise<void> {
@@ -127,7 +131,7 @@ export class Lives {
     if (on && switched === 0) {
       const spare = this.#spare(kind);
       if (spare !== null) {
-        await this.#start(spare.profiler, [kind], errors);
+        await this.#start(spare.profiler, [kind], 'full', errors);
         switched = errors.length === 0 ? 1 : 0;
       }
     }
@@ -145,9 +149,9 @@ export class Lives {
     const results = await Promise.all(this.#active().map(async (life) => {
       if (life.running?.setRate === undefined) return null;
       try {
-        const taken = await life.running.setRate(hz);
-        this.#rates.set(life.profiler.id, taken);
-        return taken;
+        const taken = await life.running.setRate(life.detail === 'light' ? Math.min(hz, LIGHT_HZ) : hz);
+        // The rate of a recording is that of its full detail.
+        return life.detail === 'light' ? null : taken;
       } catch (error) {
         this.#options.notices.add({ id: `rate-${life.profiler.id}`, level: 'warn', text: `${life.profiler.id} could not take another rate: ${messageOf(error)}`, command: '' });
         return null;
@@ -211,14 +215,14 @@ export class Lives {
   }
 
   /** Errors go to `errors` where it is given (somebody waits for the answer), else into a notice. */
-  async #start(profiler: Profiler, lanes: readonly LaneKind[], errors: unknown[] | null = null): Promise<void> {
+  async #start(profiler: Profiler, lanes: readonly LaneKind[], detail: 'full' | 'light', errors: unknown[] | null = null): Promise<void> {
     const { file, run, notices } = this.#options;
     const record = { id: profiler.id, title: profiler.id, argv: [] as string[], exitCode: null as number | null, signal: null as number | null, error: '' };
     file.profilers.push(record);
-    const life: Life = { profiler, lanes: new Set(lanes), state: 'starting', error: '', running: null, resting: false };
+    const life: Life = { profiler, detail, lanes: new Set(lanes), state: 'starting', error: '', running: null, resting: false };
     this.#lives.push(life);
     try {
-      const running = await profiler.start(run.of(record, lanes));
+      const running = await profiler.start(run.of(record, lanes, detail));
       if (this.#stopping) {
         life.state = 'ended';
         await running.stop();
@@ -230,6 +234,13 @@ export class Lives {
       this.#options.stands();
       void running.done.then(({ error }) => this.#ended(life, record, error), (error: unknown) => this.#ended(life, record, messageOf(error)));
     } catch (error) {
+      if (detail === 'light') {
+        // Of processes in light detail one that is no Python, or has ended, is no news: they have their tracks.
+        this.#lives.splice(this.#lives.indexOf(life), 1);
+        record.error = maskText(messageOf(error));
+        this.#options.changed();
+        return;
+      }
       life.state = 'failed';
       life.error = record.error = maskText(messageOf(error));
       if (errors !== null) {

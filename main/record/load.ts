@@ -11,6 +11,7 @@ import type { RecordingFile } from '../library/recording-file.ts';
 import { Breather } from './breather.ts';
 import { DecoderSet, comesInWindows } from './decoders.ts';
 import { importFile } from './import.ts';
+import { knownBefore } from './known-process.ts';
 import type { DecoderEvent, DecoderJob } from './messages.ts';
 import { streamFiles } from './raw-stream.ts';
 import { unpacked } from './unpack.ts';
@@ -69,6 +70,7 @@ async function decodeAgain(profile: Profile, folder: string, emit: (event: Decod
     const before = new Profile();
     for (const step of replay(contents, before, folder)) void step;
     profile.info = { ...before.info };
+    profile.processes.known = knownBefore(before);
     finish(profile, recording);
     const decoders = new DecoderSet({ profile, zeroAt: recording.zeroAt, live: false });
     const breather = new Breather();

@@ -89,7 +89,7 @@ export class Recording {
       },
     });
     this.#lives = new Lives({
-      choice: parts.choice, target: parts.request.target, options: parts.request.options, run: this.#run, file: this.#file, notices: this.#notices, prepared: parts.prepared,
+      choice: parts.choice, target: parts.request.target, options: parts.request.options, run: this.#run, file: this.#file, notices: this.#notices, prepared: parts.prepared, light: parts.light.length > 0,
       stands: () => this.#stands(), failed: (message) => { this.#error ||= message; }, ended: () => this.#profilerEnded(),
       changed: () => {
         this.#saveSoon();

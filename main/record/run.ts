@@ -4,6 +4,7 @@ import type { LaneKind } from '#core/model/lane';
 import type { MarkFacts, TrackFacts } from '#core/model/profile';
 import type { Notice, RecordOptions, Target } from '#core/protocol/api';
 import { isAlive, startOf } from '../processes/identity.ts';
+import { LIGHT_HZ } from '../profilers/profiler.ts';
 import type { Run, StreamFacts, Terminal, Watched } from '../profilers/profiler.ts';
 import type { DecoderHost } from './decoder-host.ts';
 import { maskArguments, maskText } from './mask.ts';
@@ -70,11 +71,11 @@ export class ProfilerRun {
     this.#options.decoder.tell({ t: 'mark', facts });
   }
 
-  /** The run as one profiler sees it, with the lanes that are asked of it. */
-  of(record: ProfilerRecord, lanes: readonly LaneKind[]): Run {
-    const { target, watched, light, directory, folder, streams, decoder, notice, unnotice } = this.#options;
+  /** The run as one profiler sees it, with the lanes that are asked of it; `detail` says for which processes. */
+  of(record: ProfilerRecord, lanes: readonly LaneKind[], detail: 'full' | 'light'): Run {
+    const { directory, folder, streams, decoder, notice, unnotice } = this.#options;
     return {
-      target, options: { ...this.#options.options, lanes }, watched, light, directory,
+      ...this.#whom(lanes, detail), directory,
       scratch: join(folder, 'scratch'),
       pty: (title, argv, environment) => this.#pty(record, title, argv, environment ?? {}),
       fifo: (facts: StreamFacts) => { record.title = facts.title; return streams.fifo(streams.named(facts)); },
@@ -88,6 +89,19 @@ export class ProfilerRun {
       onThreadExit: (listener) => { this.#threadListeners.add(listener); },
       now: () => this.now(),
       cost: (pid) => { this.costly.add(pid); },
+    };
+  }
+
+  /** Which processes a profiler looks at, and how closely. */
+  #whom(lanes: readonly LaneKind[], detail: 'full' | 'light'): Pick<Run, 'target' | 'options' | 'watched' | 'light'> {
+    const { target, watched, light } = this.#options;
+    const options = { ...this.#options.options, lanes };
+    if (light.length === 0) return { target, options, watched, light };
+    // Each process is named: with their children, those with full detail would take the others in.
+    const processes = detail === 'full' ? watched : light;
+    return {
+      target: { kind: 'attach', processes, children: false }, watched: processes, light: detail === 'full' ? light : [],
+      options: { ...options, rate: detail === 'full' ? options.rate : Math.min(LIGHT_HZ, options.rate), pySpy: { ...options.pySpy, subprocesses: false } },
     };
   }
 

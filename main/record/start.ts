@@ -6,6 +6,7 @@ import { UserError } from '#core/errors';
 import { checkIdentity } from '../processes/identity.ts';
 import { PROFILERS } from '../profilers/index.ts';
 import { chooseProfilers, starters } from './choose.ts';
+import { depthOf, lightText, loadsOf } from './depth.ts';
 import { dataFolder, makePrivate, recordingsFolder } from './data-folder.ts';
 import type { Launched, Preparation } from './launch.ts';
 import { launchStopped, preparationOf } from './launch.ts';
@@ -51,9 +52,12 @@ export async function startRecording(request: StartRequest): Promise<Recording> 
         title: target.argv[0], cast: join(folder, 'terminal.cast'), startedAt,
       });
     }
-    const watched = launched === null ? attached(target) : [{ pid: launched.pid, start: launched.start }];
-    const facts = targetFacts(target, watched);
-    const recording = new Recording({ request, id, folder, startedAt, zeroAt, watched, launched, facts, notices: [...choice.notices, ...preparation.notices], choice, prepared: preparation.prepared, light: [] });
+    const depth = depthOf(loadsOf(target), options);
+    const light = depth.light.map(({ pid, start }) => ({ pid, start }));
+    const watched = launched !== null ? [{ pid: launched.pid, start: launched.start }] : light.length > 0 ? depth.full.map(({ pid, start }) => ({ pid, start })) : attached(target);
+    const facts = targetFacts(target, launched === null ? attached(target) : watched);
+    const recording = new Recording({ request, id, folder, startedAt, zeroAt, watched, launched, facts, notices: [...choice.notices, ...preparation.notices], choice, prepared: preparation.prepared, light });
+    if (light.length > 0) recording.notice({ id: 'depth', level: 'info', text: lightText(depth, starters(choice).some(({ profiler }) => profiler.light === true)), command: '' });
     if (choice.none !== null) recording.notice({ id: 'no-profiler', level: 'bad', text: choice.none.message, command: choice.none.command });
     await recording.begin();
     return recording;

@@ -153,6 +153,8 @@ class _Sampler(object):
     def run(self, wake, done):
         try:
             self.tid = getattr(self.thread, 'get_native_id', lambda: 0)()
+            if not self.new:
+                self.line('o %d' % self.tid)
             self.loop(wake)
         except BaseException as error:
             self.fail(error)
@@ -232,10 +234,11 @@ class _Sampler(object):
                 if ident == me:
                     continue
                 thread = known.get(ident)
-                tid = getattr(thread, 'native_id', None) or 0
+                # The first one's number is the process's; after a fork Python may still say the parent's.
+                tid = self.pid if ident == self.main else getattr(thread, 'native_id', None) or 0
                 if tid == 0:
-                    # Not one of `threading`, or a Python that does not tell: only the main one's number is known.
-                    tid = self.pid if ident == self.main else -(ident % 1000000007)
+                    # Not one of `threading`, or a Python that does not tell.
+                    tid = -(ident % 1000000007)
                 stack = self.stack(current[ident])
                 seen[tid] = stack
                 if self.last.get(tid) != stack:

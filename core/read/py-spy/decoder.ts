@@ -276,7 +276,9 @@ export class PySpyDecoder {
   }
 
   #laneId(): LaneId {
-    this.#lane ??= this.#profile.addLane({ kind: 'cpu', unit: 'ns', name: 'py-spy', source: this.#options.source });
+    // A second stream of the same recording (other processes, or after a restart) goes on in the same lane.
+    const known = this.#profile.lanes.findIndex((lane) => lane.kind === 'cpu' && lane.name === 'py-spy');
+    this.#lane ??= known >= 0 ? known as LaneId : this.#profile.addLane({ kind: 'cpu', unit: 'ns', name: 'py-spy', source: this.#options.source });
     return this.#lane;
   }
 
