@@ -40,6 +40,13 @@ export interface Trace {
   readonly cut: boolean;
 }
 
+/** The stack that events of one thread id change, and whose events came last. */
+interface Shared {
+  readonly stack: number[];
+  thread: Building | null;
+  time: number;
+}
+
 interface Building {
   pid: number;
   tid: number;
@@ -61,6 +68,7 @@ export function readTrace(text: string): Trace | null {
   const frames: TraceFrame[] = [];
   const rows = new Map<string, number>();
   const threads = new Map<string, Building>();
+  const shared = new Map<number, Shared>();
   let skipped = 0;
   let start = Infinity;
   let end = 0;
@@ -75,21 +83,26 @@ export function readTrace(text: string): Trace | null {
       thread = { pid: event.pid, tid: 0, own: String(event.tid), name: '', spans: [], stack: [], last: event.ts };
       threads.set(key, thread);
     }
+    let state = shared.get(event.tid);
+    if (state === undefined) shared.set(event.tid, (state = { stack: [], thread: null, time: -1 }));
+    if (state.thread !== thread || state.time !== event.ts) {
+      leave(state);
+      step(thread, event.ts);
+      state.thread = thread;
+      state.time = event.ts;
+    }
+    start = Math.min(start, event.ts);
+    end = Math.max(end, event.ts);
     const header = event.args?.filename === '' || event.args?.filename === undefined ? headerOf(event.name) : null;
     if (header !== null) {
-      if (header.tid !== 0) {
+      // The header opens and closes with the stack under it; it is no frame itself. What closes may be another process's.
+      if (header.tid !== 0 && event.ph === 'B') {
         thread.tid = header.tid;
         thread.name = header.name;
       }
-      // The header opens and closes with the stack under it; it is no frame itself.
-      step(thread, event.ts);
-      start = Math.min(start, event.ts);
-      end = Math.max(end, event.ts);
       continue;
     }
-    step(thread, event.ts);
-    start = Math.min(start, event.ts);
-    end = Math.max(end, event.ts);
+    const { stack } = state;
     if (event.ph === 'B') {
       const frame = { name: event.name, file: event.args?.filename ?? '', line: event.args?.line ?? 0 };
       const frameKey = `${frame.line}\0${frame.name}\0${frame.file}`;
@@ -98,16 +111,25 @@ export function readTrace(text: string): Trace | null {
         row = frames.push(frame) - 1;
         rows.set(frameKey, row);
       }
-      if (thread.stack.length < MOST_DEPTH) thread.stack.push(row);
+      if (stack.length < MOST_DEPTH) stack.push(row);
       else skipped++;
-    } else if (thread.stack.length > 0 && frames[thread.stack[thread.stack.length - 1]].name === event.name) {
-      thread.stack.pop();
+    } else if (stack.length > 0 && frames[stack[stack.length - 1]].name === event.name) {
+      stack.pop();
     } else {
       skipped++;
     }
   }
-  for (const thread of threads.values()) mendTorn(thread.spans, frames);
+  for (const state of shared.values()) leave(state);
+  for (const thread of threads.values()) {
+    step(thread, end);
+    mendTorn(thread.spans, frames);
+  }
   return { frames, threads: [...threads.values()], start: start === Infinity ? 0 : start, end, skipped, cut: parsed.cut };
+}
+
+/** The process that was looked at last holds its stack until it is looked at again. */
+function leave({ thread, stack }: Shared): void {
+  if (thread !== null) thread.stack = stack.slice();
 }
 
 /** Ends the span of the stack as it was until now. */
