@@ -3,7 +3,7 @@
 //
 // The program writes with every few allocations, so nothing may happen to whoever reads: a reader that dies would kill it by SIGPIPE, one that waits
 // would stop it. Interpreter and relay therefore have a session of their own, end by themselves when the program does, and need none of us: when our
-// reader goes, by a stop or a crash, the relay throws away what comes.
+// reader goes, by a stop or a crash, the interpreter ends and the relay throws away what comes.
 //
 // The program's shell decides when it is let go: only where a reader stands is the library put before it. So a launch never hangs.
 import { accessSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
@@ -33,26 +33,23 @@ const LAST_MS = 5000;
 // Arguments come as "$@": nothing is ever put into the shell's text. The program's own LD_PRELOAD stays.
 const PRELOAD = 'r=$1 l=$2 f=$3; shift 3; if [ -e "$r" ]; then LD_PRELOAD="$l${LD_PRELOAD:+:$LD_PRELOAD}" DUMP_HEAPTRACK_OUTPUT=$f; export LD_PRELOAD DUMP_HEAPTRACK_OUTPUT; fi; exec "$@"';
 
-// fd 3 is our FIFO, 4 the program's. Who waits for a program that ends without a word is ended by the loop at the top. Only the first `cat` holds our
-// FIFO: it ends when we close it or end it, and the next one throws away. The last line is for an interpreter that crashed.
+// fd 3 is our FIFO, 4 the program's, which this shell itself never lets go: whatever happens to those behind it, the program has a reader. Who waits
+// for a program that ends without a word is ended by the loop at the top. Our pseudo-terminals come with us (they are not closed on exec) and would
+// outlive us here, so that a crash of ours would not hang up the program: they are closed first, which takes bash. Ending the first `cat` ends the interpreter, which then writes all it has.
 const RELAY = `
+if [ -n "$BASH_VERSION" ]; then for f in /proc/$$/fd/*; do f=\${f##*/}; [ "$f" -le 2 ] || eval "exec $f>&-"; done; fi
 exec 3>"$OUT"
 ( while [ ! -e "$STATE/opened" ] && kill -0 "$TARGET" 2>/dev/null; do sleep 1; done; [ -e "$STATE/opened" ] || kill -9 $$ ) 3>&- &
 : >"$STATE/ready"
 exec 4<"$STATE/fifo"
 : >"$STATE/opened"
 printf '# started %s\\n' "$(date +%s%N)" >&3
-sh -c 'echo $$ >"$1"; shift; exec "$@"' sh "$STATE/interpreter" "$@" <&4 2>"$STATE/log" 3>&- 4<&- |
-{
-  exec 5<&0 4<&-
-  cat <&5 >&3 & c=$!
-  exec 3>&-
-  echo $c >"$STATE/relay"
-  wait $c
-  exec cat <&5 >/dev/null
-} &
+sh -c 'echo $$ >"$0"; exec cat' "$STATE/relay" <&4 3>&- 4<&- |
+  sh -c 'echo $$ >"$0"; exec "$@"' "$STATE/interpreter" "$@" 2>"$STATE/log" 3>&- 4<&- |
+  cat >&3 4<&- &
+p=$!
 exec 3>&-
-wait $!
+wait $p
 exec cat <&4 >/dev/null
 `;
 
@@ -137,7 +134,7 @@ class Session implements Running {
       source: `heaptrack ${tool.version}, every allocation`.replace(' ,', ','), name: run.target.kind === 'launch' ? basename(run.target.argv[0]) : '',
       beside: profilers.length === 0 || profilers.includes('perf'), wall: Date.now() * 1e6 - run.now(), rateHz: 0,
     });
-    const child = spawn('sh', ['-c', RELAY, 'sh', tool.interpret], {
+    const child = spawn(findTool('bash') ?? 'sh', ['-c', RELAY, 'sh', tool.interpret], {
       detached: true, stdio: 'ignore', cwd: '/', env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C', OUT: stream.path, STATE: folder, TARGET: String(watched.pid) },
     });
     const failed = new Promise<Error>((resolve) => { child.once('error', resolve); });
@@ -193,7 +190,7 @@ class Session implements Running {
       if (failure !== '') this.#run.notice({ id: 'heaptrack-stop', level: 'warn', text: `gdb could not take heaptrack out of process ${this.#watched.pid} (${failure}): what it allocates is thrown away until it ends.`, command: '' });
       if (this.#attached && failure === '') await Promise.race([this.#streamDone, delay(LAST_MS)]);
       else if (!this.#attached) this.#run.notice({ id: 'heaptrack-stays', level: 'info', text: `heaptrack stays in ${this.#name} until it ends, and slows its allocations as before; what it says is thrown away.`, command: '' });
-      // Ours is the first cat alone: what reads the program goes on.
+      // What has come is interpreted to its end; the relay's shell reads on.
       const relay = this.#number('relay');
       if (relay > 0) kill(relay, 'SIGTERM');
       await Promise.race([this.#streamDone, delay(LAST_MS)]);

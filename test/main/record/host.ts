@@ -11,7 +11,7 @@ const target: Target = kind === 'attach'
 const say = (value: unknown) => process.stdout.write(`${JSON.stringify(value)}\n`);
 
 const recording = await startRecording({
-  target, options: { ...FIRST_OPTIONS, profilers: (process.env['HOST_PROFILERS'] ?? 'py-spy').split(',') }, terminal: 'pty', home,
+  target, options: { ...FIRST_OPTIONS, profilers: (process.env['HOST_PROFILERS'] ?? 'py-spy').split(','), ...(JSON.parse(process.env['HOST_OPTIONS'] ?? '{}') as Partial<typeof FIRST_OPTIONS>) }, terminal: 'pty', home,
 });
 say({ folder: recording.folder });
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void recording.stop());
