@@ -105,7 +105,8 @@ export function threadTree(profile: Profile, columns: readonly ShareColumn[], su
     const groups = new Map<string, number[]>();
     const idle: number[] = [];
     for (const row of rows) {
-      if (!ran(row)) {
+      // A main thread that only waits is no idle thread of a pool: what it waits for is the question.
+      if (!ran(row) && (process < 0 || threads.tid.get(row) !== processes.pid.get(process))) {
         idle.push(row);
         continue;
       }
@@ -138,7 +139,7 @@ export function threadTree(profile: Profile, columns: readonly ShareColumn[], su
     if (nested.has(process)) continue;
     const node = processNode(process, rows);
     // A process that did nothing at all was there for a moment.
-    if (ofProcess.size > 1 && node.children.every((child) => child.idle) && node.weights.every((weight) => weight === 0)) continue;
+    if (ofProcess.size > 1 && node.weights.every((weight) => weight === 0)) continue;
     tops.push({ rank: process < 0 ? -1 : rankOf(profile, process), node });
   }
   const ranks = new Map<number, TreeNode[]>();
