@@ -154,7 +154,9 @@ export class PerfProcess {
   async choose(names: readonly string[]): Promise<boolean> {
     // Names on the control FIFO are as old as `ping` is.
     if (!this.plan.features.ping || this.exit !== null) return false;
-    for (const { name } of eventsOf(this.plan)) {
+    const all = eventsOf(this.plan).map(({ name }) => name);
+    // The beginning of a call comes first and goes last, so that no end is seen alone.
+    for (const name of [...all.filter((one) => names.includes(one)), ...all.filter((one) => !names.includes(one)).reverse()]) {
       const on = names.includes(name);
       if (on === !this.#off.has(name)) continue;
       if (!this.#paused && !await this.#toggle(name, on)) return false;
