@@ -47,6 +47,8 @@ const AROUND = 100e6;
 /** A row waits for its window until the lane is this much further, ns; and when the lane stands still, this long by the clock, ms. */
 const PATIENCE = 3e9;
 const PATIENCE_MS = 4000;
+/** Where no source of Python stacks was heard of. */
+const UNEXPECTED_MS = 500;
 /** A process that no window told of for this long is not waited for any more, ns. */
 const GIVEN_UP = 5e9;
 /** While decoding is behind, windows are behind too: patience is this many times as long. */
@@ -109,6 +111,7 @@ export class Merger implements PythonSink {
   readonly #evidence = new CallEvidence();
   #covered = 0;
   #ended = false;
+  #expected = false;
 
   constructor(profile: Profile) {
     this.#profile = profile;
@@ -132,6 +135,12 @@ export class Merger implements PythonSink {
     const process = this.#process(pid);
     process.until = Math.max(process.until, until);
     this.#covered = Math.max(this.#covered, until);
+  }
+
+  /** Windows of Python stacks are on their way: what waits for them waits. Until then nothing waits long. */
+  expect(): void {
+    this.#expected = true;
+    this.#ended = false;
   }
 
   /** All names that could be found now were looked for: a function that had none before has none. */
@@ -327,7 +336,7 @@ export class Merger implements PythonSink {
       this.#waiting.set(lane, { row: lane.mergedRows, since: nowMs });
       return false;
     }
-    return nowMs - waiting.since > PATIENCE_MS * patience;
+    return nowMs - waiting.since > (this.#expected ? PATIENCE_MS * patience : UNEXPECTED_MS);
   }
 
   /** The merged stack where the native one names all Python functions itself. */

@@ -144,6 +144,8 @@ interface Learned {
 }
 
 export class PythonCode implements FrameWatch {
+  /** A stack has named a Python function. */
+  told = false;
   readonly #profile: Profile;
   readonly #sources: NativeSources;
   readonly #directory: string;
@@ -184,6 +186,7 @@ export class PythonCode implements FrameWatch {
     const callers = learned.framePlace < 0 ? null : this.#callersOf(space.pid, codes, valueAt(learned.framePlace, registers, word), code);
     // Between two instructions the place may still hold the one before: then it does not go with the frame.
     if (leaf && callers === null) return;
+    this.told = true;
     into.push(this.#frame(code, address));
     if (callers === null) into.push(this.#unknown ??= this.#profile.frames.source(this.#profile.functions.intern({ name: CALLERS_UNKNOWN, kind: 'marker' })));
     else for (const caller of callers) into.push(caller);

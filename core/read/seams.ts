@@ -12,7 +12,8 @@ const MOST_SEAMS = 50_000;
 const EVALUATION = /^(?:_PyEval_EvalFrame(?!PushAndInit)|PyEval_EvalFrame|_TAIL_CALL_)/;
 const PREPARATION = /^_?PyEval_?(?:Vector|EvalCode|EvalFramePushAndInit|FrameClearAndPop)|^(?:_PyEvalFrame|initialize_locals|clear_thread_frame)/;
 
-const PASSES_ON = /^(?:_?PyObject_(?:Vectorcall|Call|MakeTpCall)|_PyVectorcall|_?PyCFunction|cfunction_|method_vectorcall|method_descriptor|object_vacall|slot_tp_call|type_call|vectorcall_|PyVectorcall)/;
+/** The interpreter's own ways from Python to any native function. */
+const PASSES_ON = /^(?:_?PyObject_(?:Fast)?(?:Vectorcall|Call|MakeTpCall)|_?PyVectorcall|_?PyCFunction|cfunction_|method_vectorcall|method_descriptor|classmethoddescr_call|object_vacall|slot_[a-z]+_|type_call|vectorcall_|wrap_[a-z]+$|wrapper_call|binary_(?:i?op)|ternary_(?:i?op)|PyNumber_|_?PyObject_(?:Get|Set)(?:Attr|Item)|_?PyObject_Generic[GS]etAttr|property_descr_get|getset_get|meth_dealloc|do_call_core|PyIter_Next)/;
 
 /** Libraries whose frames alone above Python are no caller of the program's: `_start`, `Py_RunMain`, `start_thread`. */
 const INTERPRETER_START = /^(?:(?:lib)?python[\d.]*(?:\.so[\d.]*)?|libc[.-].*|libpthread.*|ld-.*)$/;
@@ -45,7 +46,10 @@ export interface Seam {
   readonly whole: boolean;
   /** They are all Python functions of the stack. */
   readonly complete: boolean;
-  /** Frames below the last one, root first. Without an evaluation frame: the whole stack. */
+  /**
+   * Frames below the last one, root first, without those that only pass a call on to others. Without an evaluation frame: the
+   * whole stack.
+   */
   readonly leaf: readonly FrameId[];
   /** Function row of the native function that Python called, -1 where it called none. */
   readonly callee: number;
@@ -126,7 +130,10 @@ export class Seams {
     const leaf: FrameId[] = [];
     for (let at: number = stack; at >= 0 && at !== last; at = stacks.prefix.get(at)) leaf.push(stacks.frame.get(at) as FrameId);
     leaf.reverse();
-    const callee = leaf.find((frame) => !this.#passesOn(frames.function.get(frame))) ?? leaf[0];
+    const called = last < 0 ? 0 : leaf.findIndex((frame) => !this.#passesOn(frames.function.get(frame)));
+    const callee = leaf[Math.max(0, called)];
+    // In the kernel for itself, or nothing but passing on: that is what it did.
+    if (called > 0 && this.#profile.functions.kindOf(frames.functionOf(callee)) !== 'kernel') leaf.splice(0, called);
     const seam: Seam = {
       python: last >= 0, cut, root: this.#rootOf(first < 0 ? NO_STACK : (stacks.prefix.get(first) as StackId)), leaf,
       named: pythons, called: pythons.map((frame) => this.#functions.of(frames.function.get(frame))), whole: whole === true && pythons.length > 0, complete: complete && !cut && whole === true,

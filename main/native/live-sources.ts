@@ -30,14 +30,19 @@ interface FollowedMap {
 export class LiveSources implements NativeSources {
   #files: OpenFiles;
   #perfMaps = new Map<number, FollowedMap>();
+  readonly #readsMemory: boolean;
   /** Open /proc/PID/mem by pid, -1 where it may not be read. */
   #memories = new Map<number, number>();
   #vdso: ByteSource | null | undefined = undefined;
   /** Text from elsewhere (an elevated shell) in place of our own view of /proc/kallsyms. */
   #kallsyms: string | null;
 
-  /** `kallsyms` is what a privileged helper read, where we ourselves may not. */
-  constructor(options: { openFiles?: number; kallsyms?: string } = {}) {
+  /**
+   * `kallsyms` is what a privileged helper read, where we ourselves may not. `memory` false: the processes are over, and who
+   * has their ids now is somebody else.
+   */
+  constructor(options: { openFiles?: number; kallsyms?: string; memory?: boolean } = {}) {
+    this.#readsMemory = options.memory ?? true;
     this.#files = new OpenFiles(options.openFiles ?? 512);
     this.#kallsyms = options.kallsyms ?? null;
   }
@@ -144,6 +149,7 @@ export class LiveSources implements NativeSources {
   }
 
   memory(pid: number, address: number, length: number): Uint8Array | null {
+    if (!this.#readsMemory) return null;
     let file = this.#memories.get(pid);
     if (file === undefined) {
       if (this.#memories.size >= MEMORY_LIMIT) this.#closeMemories();

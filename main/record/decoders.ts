@@ -51,7 +51,7 @@ export class DecoderSet {
     this.#zeroAt = options.zeroAt;
     this.#live = options.live;
     // A finished recording of this machine is named by the same files, as far as their build ids still match.
-    this.#sources = new LiveSources();
+    this.#sources = new LiveSources({ memory: options.live });
   }
 
   make(facts: StreamFacts, events: StreamEvents): StreamDecoder {
@@ -67,6 +67,8 @@ export class DecoderSet {
 
   /** Derives merged stacks, where there is anything to merge. `behind`: bytes wait undecoded. */
   merge(behind = false): void {
+    // perf alone names Python functions as well.
+    if (this.#perfShared?.python.told === true) this.#merger ??= new Merger(this.#profile);
     this.#merger?.step(performance.now(), behind);
   }
 
@@ -134,6 +136,7 @@ export class DecoderSet {
 
   #pySpy(facts: Extract<StreamFacts, { decoder: 'py-spy' }>): StreamDecoder {
     this.#merger ??= new Merger(this.#profile);
+    this.#merger.expect();
     const decoder = new PySpyDecoder(this.#profile, { zeroAt: this.#zeroAt, directory: facts.directory, source: facts.source, rateHz: facts.rateHz, sink: this.#merger });
     this.#pySpys.add(decoder);
     return {

@@ -84,6 +84,7 @@ export class PerfShared {
   readonly profile: Profile;
   readonly spaces: AddressSpaces;
   readonly unwinder: Unwinder;
+  readonly python: PythonCode;
   readonly threads = new Map<number, PerfThread>();
   readonly processes = new Map<number, PerfProcess>();
   readonly decoders: Turn[] = [];
@@ -117,7 +118,8 @@ export class PerfShared {
     this.profile = profile;
     this.gates = new LaneGates(profile, { cpu: (on, time) => { this.#gateCpu(on, time); }, all: (on, time) => { this.#gateAll(on, time); }, memory: () => { this.growth?.missed(); } });
     this.spaces = new AddressSpaces(profile, options.sources, { directory: options.directory });
-    this.unwinder = new Unwinder(this.spaces, new PythonCode(profile, options.sources, options.directory));
+    this.python = new PythonCode(profile, options.sources, options.directory);
+    this.unwinder = new Unwinder(this.spaces, this.python);
   }
 
   /** The lane of these facts, made if new. */
