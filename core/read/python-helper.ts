@@ -71,6 +71,8 @@ interface Thread {
   waitFrom: number;
   waitTo: number;
   waited: number;
+  /** Time without a CPU that was booked late, and read as waiting meanwhile, ns. */
+  late: number;
   waitStack: StackId;
 }
 
@@ -281,7 +283,7 @@ export class PythonHelperDecoder {
   #thread(process: Process, tid: number): Thread {
     let thread = process.threads.get(tid);
     if (thread === undefined) {
-      thread = { pid: process.pid, tid, name: '', row: null, stack: NO_STACK, carried: 0, carriedStack: NO_STACK, waitFrom: 0, waitTo: 0, waited: 0, waitStack: NO_STACK };
+      thread = { pid: process.pid, tid, name: '', row: null, stack: NO_STACK, carried: 0, carriedStack: NO_STACK, waitFrom: 0, waitTo: 0, waited: 0, late: 0, waitStack: NO_STACK };
       process.threads.set(tid, thread);
       if (tid > 0) this.#seen.add(tid);
     }
@@ -329,8 +331,14 @@ export class PythonHelperDecoder {
     }
     const step = to - from;
     const cpu = Math.min(step, Math.max(0, clock.cpuAt(to) - clock.cpuAt(from)));
-    const runnable = Math.min(step - cpu, Math.max(0, clock.runnableAt(to) - clock.runnableAt(from)));
+    // The kernel books the time without a CPU when it ends: what is more than this step holds belongs to the ones before it.
+    const booked = Math.max(0, clock.runnableAt(to) - clock.runnableAt(from)) + thread.late;
+    const runnable = Math.min(step - cpu, booked);
     const waited = step - cpu - runnable;
+    thread.late = booked - runnable;
+    const taken = Math.min(thread.late, thread.waited);
+    thread.waited -= taken;
+    thread.late -= taken;
     thread.carried += cpu;
     thread.carriedStack = stack;
     if (thread.carried > 0 && cpu > 0 && cpu >= (cpu + waited) * ASLEEP) {
