@@ -166,12 +166,13 @@ export function privileged(system: SystemFacts): boolean {
 }
 
 /**
- * Ring buffer pages a CPU: 64 MB over all CPUs and 2 MB each at most. A plain user's share (perf_event_mlock_kb, 516 KB a
+ * Ring buffer pages a CPU: 64 MB over all CPUs and 8 MB each at most: some half a second of switches and faults with their stacks, while a
+ * machine that has no CPU to spare keeps perf waiting. A plain user's share (perf_event_mlock_kb, 516 KB a
  * CPU) serves all sessions together, and a hand-over runs two.
  */
 export function pagesFor(system: SystemFacts): number {
   if (!privileged(system)) return 64;
-  const pages = Math.min(512, (64 << 20) / 4096 / Math.max(1, system.cpus));
+  const pages = Math.min(2048, (64 << 20) / 4096 / Math.max(1, system.cpus));
   return 2 ** Math.max(3, Math.floor(Math.log2(pages)));
 }
 

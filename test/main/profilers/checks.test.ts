@@ -184,7 +184,7 @@ describe('perf: plans and failures', () => {
     expect(featuresOf('6.8', '')).toEqual(TOOL.features);
   });
   test('buffers and stacks', () => {
-    expect(pagesFor({ ...ROOT, cpus: 2 })).toBe(512);
+    expect(pagesFor({ ...ROOT, cpus: 2 })).toBe(2048);
     expect(pagesFor({ ...ROOT, cpus: 256 })).toBe(64);
     expect(pagesFor(USER)).toBe(64);
     expect(stackSizeFor([{ python: true, torch: false }])).toBe(8192);
