@@ -141,7 +141,7 @@ export function offCpuSource(system: SystemFacts, features: PerfFeatures, tracef
 export function offCpuText(plan: Pick<PerfPlan, 'offCpu' | 'stacks' | 'switchSize'>): string {
   switch (plan.offCpu) {
     case 'none': return '';
-    case 'switches': return 'perf switch records, without stacks; reasons of waits over 10 ms from /proc';
+    case 'switches': return 'perf switch records, without stacks; reasons of longer waits from /proc';
     case 'sched_switch': case 'context-switches': return `perf ${plan.offCpu}, ${stackText(plan.stacks, plan.switchSize)}`;
   }
 }

@@ -22,6 +22,8 @@ import type { Turn } from './threads.ts';
 /** Records whose round does not end for so long are drawn as they came. */
 const ROUND_PATIENCE_MS = 500;
 const TIMES_EVERY_MS = 250;
+/** How often threads are asked where they wait, some us each. */
+const ASKED_EVERY_MS = 40;
 const TWO32 = 0x1_0000_0000;
 /** A hand-over takes a fraction of a second; records of more than that mean that it hangs. */
 const MOST_HELD_BACK = 200_000;
@@ -75,6 +77,7 @@ export class PerfDecoder implements ChunkDecoder, Turn {
   #waitingSinceMs = 0;
   #lastTimesMs = 0;
   #lastMapsMs = 0;
+  #lastAskedMs = 0;
   #lostHandled = 0;
   #skipped = new Map<string, number>();
   #switchesTold = 0;
@@ -178,8 +181,7 @@ export class PerfDecoder implements ChunkDecoder, Turn {
   idle(budgetMs: number): boolean {
     const now = Date.now();
     this.shared.gates.look();
-    const { waitChannel } = this.#options;
-    if (waitChannel !== undefined && !this.ended && this.#zero === this.#zero) this.shared.offCpu?.ask(this.shared.threads.values(), this.reached, this.zeroNs, waitChannel);
+    this.#askChannels(now);
     if (this.#options.live && this.#waitingSinceMs > 0 && now - this.#waitingSinceMs > ROUND_PATIENCE_MS && !this.#holds()) {
       this.#waitingSinceMs = 0;
       this.#queue.drain(this.#emit);
@@ -367,6 +369,15 @@ export class PerfDecoder implements ChunkDecoder, Turn {
       this.#skipRecord('perf records that could not be read');
     }
   };
+
+  // Where switches are told without stacks.
+  #askChannels(now: number): void {
+    const { waitChannel, offCpu } = this.#options;
+    if (waitChannel === undefined || offCpu === undefined || this.ended || now - this.#lastAskedMs < ASKED_EVERY_MS || !(this.#zero === this.#zero)) return;
+    if (this.events.events.some((event) => event.role === 'switch')) return;
+    this.#lastAskedMs = now;
+    this.shared.offCpu?.ask(this.shared.threads, this.zeroNs, waitChannel);
+  }
 
   #time(view: DataView, at: number): number {
     const low = view.getUint32(at, true);

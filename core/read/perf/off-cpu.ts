@@ -12,7 +12,7 @@ import { NO_STACK, ns } from '#core/model/ids';
 import type { Lane } from '#core/model/lane';
 import { FUNCTION_UNNAMED } from '#core/model/tables';
 import type { OpenInterval, Profile } from '#core/model/profile';
-import { PREEMPTED, STOPPED, WAITING, isGpuLibrary, tipOf } from './reasons.ts';
+import { PREEMPTED, STOPPED, WAITING, isGpuLibrary, tipOf, tipOfChannel } from './reasons.ts';
 import type { PerfThread } from './threads.ts';
 
 /** Shorter intervals are summed, ns. */
@@ -26,6 +26,8 @@ const GPU_FRAMES = 12;
 const MOST_TIPPED = 300_000;
 /** Threads that are asked about in one go, at some us each. */
 const MOST_ASKED = 256;
+/** Answers that are kept of a thread: records trail by two pings, a tenth of a second. */
+const MOST_ANSWERS = 8;
 
 /** Name of the lane of what is not waiting: preempted, or stopped by a profiler. */
 export const NOT_WAITING_LANE = 'preempted';
@@ -79,6 +81,7 @@ export class OffCpu {
   #wasOpen = false;
   #gaps: readonly (readonly [number, number])[];
   #channels = new Map<string, StackId>();
+  #asked = 0;
 
   /** `gaps`: times at which waiting is not recorded, [from, to) in order; the list may grow. */
   constructor(profile: Profile, name: string, source: string, gaps: readonly (readonly [number, number])[] = []) {
@@ -164,19 +167,21 @@ export class OffCpu {
   }
 
   /**
-   * Asks where threads wait that left without a stack: once a wait, while it goes on. An answer counts only if its moment lies
-   * inside the wait, as the switches tell later. `reached`: ns of the profile; `zero`: its time 0 on the answers' clock.
+   * Asks where threads wait now, for waits without stacks. Records come later than what they tell of: an answer is kept, and is of
+   * the wait that its moment lies in, as the switches tell then. `zero`: time 0 of the profile on the answers' clock.
    */
-  ask(threads: Iterable<PerfThread>, reached: number, zero: number, channel: (pid: number, tid: number) => { readonly name: string; readonly at: number }): void {
+  ask(threads: ReadonlyMap<number, PerfThread>, zero: number, channel: (pid: number, tid: number) => { readonly name: string; readonly at: number }): void {
+    let skip = threads.size > MOST_ASKED ? this.#asked % threads.size : 0;
     let left = MOST_ASKED;
-    for (const thread of threads) {
-      const { clock } = thread;
-      if (clock?.state !== 'blocked' || thread.out !== NO_STACK || thread.channelAt >= clock.since || reached - clock.since < SHOWN_OPEN) continue;
-      if (left-- === 0) return;
+    for (const thread of threads.values()) {
+      if (skip-- > 0 || thread.tid <= 0 || thread.clock?.state === 'gone') continue;
+      if (left-- === 0) break;
       const { name, at } = channel(thread.process.pid, thread.tid);
-      thread.channel = name;
-      thread.channelAt = at - zero;
+      if (name === '') continue;
+      if (thread.channels.length === MOST_ANSWERS) thread.channels.shift();
+      thread.channels.push({ name, at: at - zero });
     }
+    this.#asked += MOST_ASKED;
   }
 
   /** The recording ended: nothing is open any more. */
@@ -209,13 +214,13 @@ export class OffCpu {
 
   #stackOf(thread: PerfThread, how: number, start: number, end: number): StackId {
     // Without a stack, what /proc said at a moment inside the wait is all that is known of it.
-    const told = thread.out === NO_STACK && how === BLOCKED && thread.channel !== '' && thread.channelAt >= start && thread.channelAt <= end;
-    return told ? this.#channel(thread.channel) : this.#withTip(thread.out as StackId, how);
+    const told = thread.out === NO_STACK && how === BLOCKED ? thread.channels.find(({ at }) => at >= start && at <= end) : undefined;
+    return told === undefined ? this.#withTip(thread.out as StackId, how) : this.#channel(told.name);
   }
 
   #channel(name: string): StackId {
     let stack = this.#channels.get(name);
-    if (stack === undefined) this.#channels.set(name, (stack = this.#profile.stacks.intern(NO_STACK, this.#marker(tipOf([name], false)))));
+    if (stack === undefined) this.#channels.set(name, (stack = this.#profile.stacks.intern(NO_STACK, this.#marker(tipOfChannel(name)))));
     return stack;
   }
 

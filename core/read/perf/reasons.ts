@@ -64,6 +64,18 @@ export function tipOf(kernel: readonly string[], gpu: boolean): string {
   return first === '' ? WAITING : `waiting: ${first}`;
 }
 
+// In a stack the frame behind these says more; alone they still say what is waited for.
+const ALONE: readonly (readonly [WaitReason, RegExp])[] = [
+  ['pipe, socket', /^(?:poll_schedule_timeout|wait_woken)/], ['sleep', /^do_nanosleep/], ['disk', /^(?:io_schedule|bit_wait_io)/],
+];
+
+/** As `tipOf`, of the one function that /proc/PID/wchan names. */
+export function tipOfChannel(name: string): string {
+  const plain = plainName(name);
+  const alone = ALONE.find(([, pattern]) => pattern.test(plain));
+  return alone === undefined ? tipOf([name], false) : `${alone[0]}: ${plain}`;
+}
+
 /** The name without what compilers put behind it: `do_poll.constprop.0` is `do_poll`. */
 function plainName(name: string): string {
   const dot = name.search(/\.(?:constprop|isra|part|cold|llvm|lto_priv)\b/);

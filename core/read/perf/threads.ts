@@ -45,9 +45,8 @@ export class PerfThread {
   /** Off the CPU: the stack that left (NO_STACK where no sample told of it) and how; NOT_OUT while its beginning is not known. */
   out = NOT_OUT;
   outHow = BLOCKED;
-  /** What /proc said that it waited in, and when it was asked: of the wait that this moment lies in. */
-  channel = '';
-  channelAt = -Infinity;
+  /** What /proc said that it waited in, the last few times that it was asked. */
+  channels: { readonly at: number; readonly name: string }[] = [];
   /** False while only samples or switches told of it: its FORK may come late or be lost. */
   told = true;
 

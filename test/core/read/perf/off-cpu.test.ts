@@ -67,7 +67,7 @@ function play(records: string, column = MS, gaps: [number, number][] = []): { wa
         offCpu.finish();
         break;
       case 'q':
-        offCpu.ask([thread], time, 0, () => ({ name: 'futex_do_wait', at: time }));
+        offCpu.ask(new Map([[1, thread]]), 0, () => ({ name: 'futex_do_wait', at: time }));
         break;
       case '?':
         offCpu.tell([thread], time);
@@ -136,8 +136,9 @@ test('while the lane is off there is no row; a wait that spans it has two', () =
 test('of a wait without a stack /proc tells the reason, if it was asked while it went on', () => {
   // `q` asks: the answer is of that moment.
   expect(play('i n           q   i E')).toMatchObject({ waits: ['2-18: lock: futex_do_wait'] });
-  // The thread had gone on when the answer came: it is of no wait, or of another one.
+  // Between two waits: of neither. It may have been asked before the record of the way out was read.
   expect(play('i n             i q n               i E')).toMatchObject({ waits: ['2-16: [waiting]', '20-36: [waiting]'] });
+  expect(play('i n  q    i n   q i n q i  E')).toMatchObject({ waits: ['2-10: lock: futex_do_wait', '12-18: lock: futex_do_wait', '20-24: lock: futex_do_wait'] });
   // A wait with a stack needs no answer.
   expect(play('i o           q   i E')).toMatchObject({ waits: ['2-18: main;read;[waiting]'] });
 });

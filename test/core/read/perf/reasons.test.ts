@@ -1,7 +1,7 @@
 // Why a thread waits, told from kernel stacks as Linux 5.10 to 6.18 makes them.
 import { expect, test } from 'vitest';
 import { REASONS } from '#core/analyze/colour';
-import { isGpuLibrary, tipOf } from '#core/read/perf/reasons';
+import { isGpuLibrary, tipOf, tipOfChannel } from '#core/read/perf/reasons';
 
 const SYSCALL = 'do_syscall_64 entry_SYSCALL_64_after_hwframe';
 
@@ -63,6 +63,13 @@ test('every reason has a colour', () => {
     const reason = tip.split(': ')[0];
     if (!tip.startsWith('[') && reason !== 'waiting') expect(REASONS).toContain(reason);
   }
+});
+
+test('what /proc names is one function, which says less', () => {
+  expect(['futex_do_wait', 'hrtimer_nanosleep', 'do_nanosleep', 'poll_schedule_timeout.constprop.0', 'do_wait', 'anon_pipe_read', 'wait_woken', 'io_schedule', 'ptrace_stop', 'schedule', 'something_new'].map(tipOfChannel)).toEqual([
+    'lock: futex_do_wait', 'sleep: hrtimer_nanosleep', 'sleep: do_nanosleep', 'pipe, socket: poll_schedule_timeout', 'child: do_wait', 'pipe, socket: anon_pipe_read', 'pipe, socket: wait_woken',
+    'disk: io_schedule', '[stopped by a profiler]', '[waiting]', 'waiting: something_new',
+  ]);
 });
 
 test('a program inside a GPU\'s driver waits for the GPU, whatever it calls', () => {
