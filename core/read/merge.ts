@@ -57,6 +57,7 @@ const BEHIND = 10;
 const KEPT = 10e9;
 const KEPT_ALONE = 60e9;
 const MOST_MAPPED = 50_000;
+const NO_SPANS = new PythonSpans();
 const MOST_JOINED = 200_000;
 /** What a moment teaches at which two Python functions could have called. */
 const DOUBTFUL = 0.1;
@@ -201,13 +202,13 @@ export class Merger implements PythonSink {
       const thread = this.#thread(threadRow);
       if (seam.complete) {
         thread.root = seam.root;
-        lane.pushMerged(this.#named(stack, seam), true);
+        lane.pushMerged(this.#named(stack, thread.pid, seam), true);
         continue;
       }
       const from = chunk.timeAt(row);
       const to = from + (lane.intervals ? chunk.duration.get(row) : 0);
       if (thread.process.until < to + LATE + EARLY && !this.#tooLate(lane, thread.process, to, newest, nowMs, patience)) return;
-      const python = thread.spans === null ? null : this.#find(thread.spans, thread.pid, from, to, seam);
+      const python = this.#find(thread.spans ?? NO_SPANS, thread.pid, from, to, seam);
       if (python === null || (python.frames === 0 && seam.named.length === 0)) {
         lane.pushMerged(stack, seam.python ? false : null);
         continue;
@@ -228,11 +229,13 @@ export class Merger implements PythonSink {
   #find(spans: PythonSpans, pid: number, from: number, to: number, seam: Seam): Found | null {
     // Of an interval its middle is farthest from the edges of other stacks.
     const nearest = spans.find((from + to) / 2 + LAG, Math.max(WITHIN, (to - from) / 2));
-    const meant = nearest < 0 ? [] : this.#meant(spans, nearest, from, to);
+    const inside = nearest < 0 ? NO_STACK : seenInside(spans, nearest, from, to);
+    const meant = inside !== NO_STACK ? [inside] : nearest < 0 ? [] : this.#meant(spans, nearest, from, to);
     if (seam.whole) return this.#byNames(spans, nearest, meant, pid, from, to, seam);
     if (nearest < 0) return null;
     // Nothing says which: what the thread had for long enough before and after it had then.
-    return seam.python ? this.#byTime(meant, seam) : this.#shared([...meant, ...this.#steady(spans, nearest, from, to)]);
+    if (inside === NO_STACK) meant.push(...this.#steady(spans, nearest, from, to));
+    return seam.python ? this.#byTime(meant, seam) : this.#shared(meant);
   }
 
   /** The stacks of a thread some time before and after. */
@@ -243,10 +246,6 @@ export class Merger implements PythonSink {
 
   /** The stacks that time leaves for a moment or an interval, the likeliest first. */
   #meant(spans: PythonSpans, nearest: number, from: number, to: number): StackId[] {
-    // What was first seen inside an interval is what waited.
-    if (to - from > 2 * EARLY) {
-      for (let span = nearest; spans.startOf(span) > from + EARLY; span--) if (spans.startOf(span) < to - EARLY) return [spans.stackOf(span)];
-    }
     const meant = [spans.stackOf(nearest)];
     let first = nearest;
     while (spans.away(first - 1, from) <= EARLY) first--;
@@ -340,10 +339,12 @@ export class Merger implements PythonSink {
   }
 
   /** The merged stack where the native one names all Python functions itself. */
-  #named(native: StackId, seam: Seam): StackId {
+  #named(native: StackId, pid: number, seam: Seam): StackId {
     const known = this.#complete.get(native);
     if (known !== undefined) return known;
     const { stacks } = this.#profile;
+    // It is a Python stack that the process has had, as those that py-spy saw.
+    this.#shapes.saw(pid, stacks.internAll(seam.named));
     let stack = seam.root;
     for (const frame of seam.named) stack = stacks.intern(stack, frame);
     for (const frame of seam.leaf) stack = stacks.intern(stack, frame);
@@ -414,4 +415,11 @@ export class Merger implements PythonSink {
     if (before === Infinity) before = this.#covered - KEPT_ALONE;
     for (const spans of this.#spans.values()) spans.forget(before);
   }
+}
+
+/** What was first seen inside an interval is what waited; NO_STACK where nothing was. */
+function seenInside(spans: PythonSpans, nearest: number, from: number, to: number): StackId {
+  if (to - from <= 2 * EARLY) return NO_STACK;
+  for (let span = nearest; spans.startOf(span) > from + EARLY; span--) if (spans.startOf(span) < to - EARLY) return spans.stackOf(span);
+  return NO_STACK;
 }
