@@ -11,7 +11,7 @@ import { perfData } from './perf/format.ts';
 import { perfScript } from './perf-script.ts';
 import { speedscope } from './speedscope.ts';
 
-export const FORMATS: readonly Format[] = [perfData, perfScript, pySpyRaw, folded, speedscope, cpuProfile, heapProfile, chromeTrace, heaptrack];
+export const FORMATS: readonly Format[] = [perfData, perfScript, heaptrack, pySpyRaw, folded, speedscope, cpuProfile, heapProfile, chromeTrace];
 
 /** How many bytes of a file are looked at to know its format. */
 export const HEAD_BYTES = 65_536;

@@ -9,7 +9,7 @@ export const heaptrack: StreamFormat = {
   extensions: [],
   input: 'chunks',
   match: (head) => {
-    const lines = headLines(head, 50).filter((line) => !line.startsWith('#'));
+    const lines = headLines(head, 10).filter((line) => line !== '' && !line.startsWith('#'));
     if (!/^v [0-9a-f]{1,8}( [0-9a-f]{1,8})?\s*$/.test(lines[0] ?? '')) return 'no';
     // A Wavefront object has lines `v 1 2 3`, and nothing else in it looks like this.
     return lines.length === 1 ? 'maybe' : lines.slice(1).every((line) => /^[XxISAmsitac+\-R#]( |$)/.test(line)) ? 'yes' : 'no';

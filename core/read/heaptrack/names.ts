@@ -84,10 +84,15 @@ export class TraceNames {
   }
 }
 
-/** heaptrack has demangled as C++: what it took for C++ may be Rust, with its hash at the end. */
+/**
+ * heaptrack has demangled as C++: what it took for C++ may be Rust's older scheme, whose parts it parted and whose escapes and
+ * hash it left. Put together again as the symbol was, it is read as every other one is.
+ */
 function named(text: string, file: string): { readable: string; kind: FunctionKind } {
-  const rust = /^(.+)::h[0-9a-f]{16}$/s.exec(text);
-  if (rust !== null) return { readable: rust[1], kind: 'rust' };
+  if (/::h[0-9a-f]{16}$/.test(text) && text.length < 10_000) {
+    const { name, language } = readableName(`_ZN${text.split('::').map((part) => `${part.length}${part}`).join('')}E`);
+    if (language === 'rust') return { readable: name, kind: 'rust' };
+  }
   const { name, language } = /^_?_[RZ]/.test(text) ? readableName(text) : { name: text, language: 'other' };
   if (language === 'rust' || /\.rs$/.test(file)) return { readable: name, kind: 'rust' };
   return { readable: name, kind: name.startsWith('_PyEval_') ? 'interpreter' : 'native' };

@@ -69,6 +69,7 @@ export class AllocationRows {
   /** ns of heaptrack's own clock. */
   now = 0;
   readonly #profile: Profile;
+  readonly #rowsASpan: number;
   #lanes: { readonly allocated: Lane; readonly held: Lane; readonly temporary: Lane; readonly allocations: Lane } | null = null;
   /** Thread row of the rows. */
   thread: ThreadId = NO_THREAD;
@@ -93,8 +94,10 @@ export class AllocationRows {
   /** The sum is at the span's largest, and `since` has not been added to `before` yet. */
   #atPeak = false;
 
-  constructor(profile: Profile) {
+  /** `rowsASpan`: after so many rows of a lane the spans double. */
+  constructor(profile: Profile, rowsASpan = ROWS_A_SPAN) {
     this.#profile = profile;
+    this.#rowsASpan = rowsASpan;
   }
 
   /** Allocations so far. */
@@ -202,6 +205,6 @@ export class AllocationRows {
     this.#peak = Math.max(this.#peak, this.#spanPeak);
     this.#spanStart = this.#spanPeak = this.#held;
     this.#spanPeakTime = this.now;
-    this.#span = BUCKET_NS * 2 ** Math.floor(Math.max(lanes.held.rows, lanes.allocated.rows) / ROWS_A_SPAN);
+    this.#span = BUCKET_NS * 2 ** Math.floor(Math.max(lanes.held.rows, lanes.allocated.rows) / this.#rowsASpan);
   }
 }
