@@ -85,7 +85,7 @@ export function eventsOf(plan: PerfPlan): PlannedEvent[] {
   const graph = (size: number) => (plan.stacks === 'fp' ? 'call-graph=fp' : `call-graph=dwarf,stack-size=${size}`);
   // perf's own name for an event with terms is all of them, and a command on its control FIFO has 64 bytes at most.
   const counter = (lane: LaneKind, name: string, terms: string, mode = '') => events.push({ lane, event: `${name}/name=${name},${terms}/${mode}`, filter: '', name });
-  const tracepoint = (lane: LaneKind, name: string, terms: string, filter = '') => events.push({ lane, event: `${name}/${terms}/`, filter, name });
+  const tracepoint = (lane: LaneKind, name: string, terms: string, filter = '') => events.push({ lane, event: `${name}/${terms}/${mode}`, filter, name });
   if (plan.cpu) events.push({ lane: 'cpu', event: `${plan.event}/freq=${plan.rate}/${mode}`, filter: '', name: `${plan.event}/freq=${plan.rate}/${mode}` });
   if (plan.offCpu === 'sched_switch') tracepoint('off-cpu', 'sched:sched_switch', graph(plan.switchSize));
   else if (plan.offCpu === 'context-switches') counter('off-cpu', 'context-switches', `period=1,${graph(plan.switchSize)}`);

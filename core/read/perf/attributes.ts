@@ -18,8 +18,8 @@ const X86 = { bx: 1, bp: 6, sp: 7, ip: 8, r12: 20, r13: 21, r14: 22, r15: 23 } a
  */
 export type EventRole = 'cpu' | 'faults' | 'switch' | 'growth' | 'other' | 'nothing';
 
-/** System calls that get or give back memory. The raw tracepoints tell of them all, by number. */
-const GROWTH = /^(?:syscalls:sys_(?:enter|exit)_(?:mmap|munmap|brk|mremap)|raw_syscalls:sys_(?:enter|exit))\b/;
+/** System calls that get or give back memory. The raw tracepoints tell of them all, by number. perf adds a `u` where it may not see the kernel. */
+const GROWTH = /^(?:syscalls:sys_(?:enter|exit)_(?:mmap|munmap|brk|mremap)|raw_syscalls:sys_(?:enter|exit))u?\b/;
 
 /**
  * One event: its attr and where the fields of its records lie. Offsets are from the start of a record (header included),

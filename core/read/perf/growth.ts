@@ -39,7 +39,7 @@ const GOES_BACK_AFTER = 1e9;
 
 /** Which call an event tells of, `any` where the record says it, and which end of it. Null where it is no such event. */
 export function growthEvent(name: string): { readonly call: GrowthCall | 'any'; readonly enter: boolean } | null {
-  const found = /^(?:(raw_)syscalls:sys_(enter|exit)|syscalls:sys_(enter|exit)_(mmap|munmap|brk|mremap))\b/.exec(name);
+  const found = /^(?:(raw_)syscalls:sys_(enter|exit)|syscalls:sys_(enter|exit)_(mmap|munmap|brk|mremap))u?\b/.exec(name);
   if (found === null) return null;
   const enter = (found[2] ?? found[3]) === 'enter';
   return { call: found[1] === undefined ? found[4] as GrowthCall : 'any', enter };

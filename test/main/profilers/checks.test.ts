@@ -127,6 +127,8 @@ describe('perf: plans and failures', () => {
     expect(perfArgv({ ...plan, cpu: false, faults: false, growth: 'raw_syscalls' }, { pids: [4], tids: [] }, 'C', 'A').join(' ')).toContain(
       '-e raw_syscalls:sys_enter/call-graph=no/ --filter id==9||id==11||id==25 -e raw_syscalls:sys_exit/call-graph=dwarf,stack-size=4096/ --filter id==9||id==12||id==25 --switch-events',
     );
+    // With the modifier given, perf does not add a `u` to the name by itself.
+    expect(eventsOf({ ...plan, userOnly: true }).at(-1)).toEqual({ lane: 'memory', event: 'syscalls:sys_exit_mremap/call-graph=dwarf,stack-size=4096/u', filter: '', name: 'syscalls:sys_exit_mremap' });
     expect(eventsOf({ ...plan, userOnly: true, stacks: 'fp', growth: 'none' }).map(({ event }) => event)).toEqual(['cycles/freq=99/u', 'page-faults/name=page-faults,period=64,call-graph=fp/u']);
   });
   test('too much to keep up with: half of it, until nothing is left to take away', () => {

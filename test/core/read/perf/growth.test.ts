@@ -208,6 +208,7 @@ test('events by name', () => {
   expect(growthEvent('syscalls:sys_enter_mmap')).toEqual({ call: 'mmap', enter: true });
   expect(growthEvent('syscalls:sys_exit_brk/call-graph=dwarf,stack-size=4096/')).toEqual({ call: 'brk', enter: false });
   expect(growthEvent('raw_syscalls:sys_exit')).toEqual({ call: 'any', enter: false });
+  expect(growthEvent('syscalls:sys_enter_munmapu')).toEqual({ call: 'munmap', enter: true });
   expect(growthEvent('syscalls:sys_enter_mmap2')).toBeNull();
   expect(growthEvent('sched:sched_switch')).toBeNull();
 });
