@@ -1,5 +1,6 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { ProcessRow, Runtime } from '#core/protocol/api';
+import { GpuProcesses } from './gpu.ts';
 import { FORKING_MASTERS, isLauncher, nameOf } from './names.ts';
 import { argvOf, numbersIn, parseStat, readProc, readProcLink, TICKS_PER_SECOND } from './proc.ts';
 import { ranksOf } from './rank.ts';
@@ -36,6 +37,7 @@ export class ProcessLister {
   #known = new Map<number, Known>();
   #bootMs = 0;
   #running: Promise<ProcessRow[]> | null = null;
+  #gpus: GpuProcesses | null = null;
 
   /**
    * All processes that can be seen, in order of pid, zombies left out. Percentages are of one core since the last
@@ -51,6 +53,8 @@ export class ProcessLister {
     if (this.#bootMs === 0) this.#bootMs = bootTime();
     const uptime = Number(readProc('/proc/uptime')?.split(' ')[0] ?? 0);
     const me = process.getuid?.() ?? -1;
+    this.#gpus ??= new GpuProcesses();
+    const gpus = this.#gpus.uses();
     const pids = numbersIn('/proc').sort((a, b) => a - b);
     const next = new Map<number, Known>();
     const rows: ProcessRow[] = [];
@@ -70,11 +74,12 @@ export class ProcessLister {
       known.ticks = stat.ticks;
       known.at = now;
       next.set(pid, known);
+      const use = gpus.get(pid);
       rows.push({
         pid, ppid: stat.ppid, start: stat.start, startedAt: Math.round(this.#bootMs + stat.start * (1000 / TICKS_PER_SECOND)),
         user: userName(known.uid), name: known.name, argv: known.argv, runtime: known.runtime, runtimeVersion: known.runtimeVersion,
         rank: known.rank, worldSize: known.worldSize, container: known.container, threads: stat.threads, cpu, rss: stat.rss,
-        gpuMemory: null, gpu: null, launcher: known.launcher, mine: known.uid === me && !stat.kernel,
+        gpuMemory: use?.memory ?? null, gpu: use?.gpu ?? null, launcher: known.launcher, mine: known.uid === me && !stat.kernel,
       });
     }
     this.#known = next;

@@ -1,5 +1,7 @@
 // Everything that is measured while a recording runs: the target, ourselves, the profilers, and what they cost the target.
 import type { ProfileStatus } from '#core/protocol/api';
+import type { GpuTracks } from '../profilers/nvidia-smi.ts';
+import { startGpuTracks } from '../profilers/nvidia-smi.ts';
 import type { StreamFacts, Watched } from '../profilers/profiler.ts';
 import type { CostLane, StackWay } from './cost.ts';
 import { CostMeter } from './cost.ts';
@@ -22,6 +24,10 @@ export interface MetersOptions {
   /** Has profilers take fewer; returns what is taken then, null where none can. */
   readonly setRate: (hz: number) => Promise<number | null>;
   readonly notice: (id: string, level: 'info' | 'warn', text: string) => void;
+  /** Monotonic ns. */
+  readonly now: () => number;
+  /** A child of the meters, whose CPU time is a profiler's. */
+  readonly child: (pid: number) => void;
 }
 
 export class Meters {
@@ -31,6 +37,7 @@ export class Meters {
   readonly #profilers = new ProfilerMeter();
   readonly #cost = new CostMeter();
   #tracks: { cpu: number; rss: number } | null = null;
+  #gpus: GpuTracks | null = null;
   #ownCpu: number | null = null;
   #profilerCpu: number | null = null;
   #cpuNs = 0;
@@ -46,12 +53,25 @@ export class Meters {
     this.#rate = this.#firstRate = options.rate;
   }
 
-  /** Makes the target's tracks. */
+  /** Makes the target's tracks, and those of the machine's GPUs where it has any. */
   async begin(): Promise<void> {
     const decoder = this.#options.decoder();
     const cpu = await decoder.call('track', { facts: { name: 'cpu', unit: 'cores', scale: machineFacts().cpus } });
     const rss = await decoder.call('track', { facts: { name: 'rss', unit: 'bytes' } });
     this.#tracks = { cpu: cpu.track, rss: rss.track };
+    this.#gpus = startGpuTracks({
+      now: this.#options.now, cost: this.#options.child,
+      track: (facts) => {
+        const made = this.#options.decoder().call('track', { facts });
+        return { add: (at, value) => void made.then(({ track }) => this.#options.decoder().tell({ t: 'value', track, at, value }), () => undefined) };
+      },
+    });
+  }
+
+  /** Ends what it started. */
+  async end(): Promise<void> {
+    await this.#gpus?.stop();
+    this.#gpus = null;
   }
 
   /** Samples a second that are taken now. */

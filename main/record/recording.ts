@@ -100,6 +100,7 @@ export class Recording {
     this.#meters = new Meters({
       decoder: () => this.#decoder, watched: [...parts.watched, ...parts.light], children: target.kind === 'launch' || target.children, rate: options.rate, mostCost: options.mostCost,
       setRate: (hz) => this.#lives.setRate(hz), notice: (id, level, text) => this.notice({ id, level, text, command: '' }),
+      now: () => this.#run.now(), child: (pid) => { this.#run.costly.add(pid); },
     });
   }
 
@@ -298,7 +299,7 @@ export class Recording {
     if (wasPaused > 0) this.#run.mark({ kind: 'pause', start: ns(wasPaused), end: ns(this.#run.now()), text: 'paused' });
     this.#pausedAt = 0;
     for (const timer of this.#timers) clearTimeout(timer);
-    await this.#lives.stopAll();
+    await Promise.all([this.#lives.stopAll(), this.#meters.end()]);
     // A lane that could not start is no error of a recording that has others.
     this.#error ||= this.#lives.failure;
     await this.#run.endChildren();

@@ -33,6 +33,7 @@ export class PlainRun implements Run {
   readonly target;
   readonly options: RecordOptions;
   readonly watched;
+  readonly light = [];
   readonly directory: string;
   readonly scratch = mkdtempSync(join(tmpdir(), 'flamebench-test-'));
   readonly streams: PlainStream[] = [];
