@@ -42,17 +42,16 @@ function laneStatus(kind: LaneKind, facts: LaneFacts): LaneStatus {
   const profilers = [...new Set((running.length > 0 ? running : filling).map((life) => life.profiler.id))];
   const base = { kind, profilers, text: '', command: '', switchable: live && facts.canSwitch(kind), asked: facts.asked.includes(kind) };
   if (off.has(kind)) return { ...base, state: 'off', text: 'Switched off.' };
-  if (running.length > 0) {
-    // What a source cannot see is said while it records, unless another source of the lane sees it.
-    const own = checks.filter((check) => profilers.includes(check.profiler));
-    const less = own.some((check) => check.state === 'ready') ? undefined : own.find((check) => check.state === 'partly');
-    return { ...base, state: 'on', text: less?.text ?? '', command: less?.command ?? '' };
-  }
+  // What a source cannot see is said while it records and afterwards, unless another source of the lane sees it.
+  const own = checks.filter((check) => profilers.includes(check.profiler));
+  const less = own.some((check) => check.state === 'ready') ? undefined : own.find((check) => check.state === 'partly');
+  const on = { ...base, state: 'on', text: less?.text ?? '', command: less?.command ?? '' } as const;
+  if (running.length > 0) return on;
   if (filling.some((life) => life.state === 'starting')) return { ...base, state: 'starting' };
   const failed = filling.find((life) => life.state === 'failed');
   if (failed !== undefined) return { ...base, state: 'failed', text: failed.error };
   // A profiler that ended with its target, or with the recording: the lane is what it is.
-  if (filling.length > 0) return { ...base, state: 'on' };
+  if (filling.length > 0) return on;
   const able = choice.candidates.filter((candidate) => candidate.possible.includes(kind)).map((candidate) => candidate.profiler.id);
   const possible = checks.filter((check) => works(check) && able.includes(check.profiler));
   if (!facts.asked.includes(kind) && possible.length > 0) return { ...base, state: 'off', text: 'Not asked for.', profilers: able };
