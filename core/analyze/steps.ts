@@ -235,21 +235,37 @@ class Finder {
   }
 }
 
+/** A process whose starter works at least this part of what it works is a worker of it. */
+const WORKER_OF = 0.1;
+
 /**
- * The main thread that works most: of processes that wait for others (launchers, shells) a period says nothing. `before` stays unless
- * another one works twice as much.
+ * The main thread that works most: of processes that wait for others (launchers, shells) a period says nothing. Workers are left out:
+ * those whose starter works too. `before` stays unless another one works twice as much.
  */
 function mainThread(profile: Profile, lane: Lane, before: number): number {
   const { threads, processes } = profile;
   const worked = workOf(profile, lane);
+  const isMain = (row: number): boolean => threads.process.get(row) < 0 || threads.tid.get(row) === processes.pid.get(threads.process.get(row));
+  const ofProcess = new Float64Array(processes.length);
+  for (let row = 0; row < threads.length; row++) if (threads.process.get(row) >= 0 && isMain(row)) ofProcess[threads.process.get(row)] += worked(row);
+  const isWorker = (process: number): boolean => {
+    for (let at = processes.parent.get(process), steps = 0; at >= 0 && steps < 64; at = processes.parent.get(at), steps++) {
+      if (ofProcess[at] >= WORKER_OF * ofProcess[process]) return true;
+    }
+    return false;
+  };
   let best = -1;
   for (let row = 0; row < threads.length; row++) {
     const process = threads.process.get(row);
-    if (process >= 0 && threads.tid.get(row) !== processes.pid.get(process)) continue;
+    if (!isMain(row) || (process >= 0 && isWorker(process))) continue;
     // Of equal ones the earliest: rows of processes are in the order in which they were met.
     if (best < 0 || worked(row) > worked(best)) best = row;
   }
-  return before >= 0 && before < threads.length && worked(best) <= worked(before) * 2 ? before : best;
+  if (before >= 0 && before < threads.length && (best < 0 || worked(best) <= worked(before) * 2)) {
+    const process = threads.process.get(before);
+    if (process < 0 || !isWorker(process)) return before;
+  }
+  return best;
 }
 
 function workOf(profile: Profile, lane: Lane): (thread: number) => number {

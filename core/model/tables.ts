@@ -286,6 +286,8 @@ export interface ProcessKnown {
   readonly command: string;
   /** -1 where there is none. */
   readonly rank: number;
+  /** pid of the process that started it; absent where that is not known. */
+  readonly parent?: number;
 }
 
 /** Processes. A row may be completed later (name, command); `changes` names the rows that were. */
@@ -303,6 +305,8 @@ export class ProcessTable {
    */
   known: ((pid: number) => ProcessKnown | null) | null = null;
   #strings: StringTable;
+  /** The newest row of each pid that was added here; rows that came by delta are not in it. */
+  #rows = new Map<number, ProcessId>();
 
   constructor(strings: StringTable) {
     this.#strings = strings;
@@ -321,10 +325,14 @@ export class ProcessTable {
     };
     this.pid.push(facts.pid);
     this.start.push(facts.start ?? 0);
-    this.parent.push(facts.parent ?? NO_PROCESS);
+    // A stream that begins with processes that were there does not say who started them.
+    const parent = facts.parent ?? NO_PROCESS;
+    this.parent.push(parent !== NO_PROCESS || known?.parent === undefined ? parent : this.#rows.get(known.parent) ?? NO_PROCESS);
     this.name.push(this.#strings.intern(facts.name));
     this.command.push(this.#strings.intern(facts.command ?? ''));
-    return this.rank.push(facts.rank ?? -1) as ProcessId;
+    const row = this.rank.push(facts.rank ?? -1) as ProcessId;
+    this.#rows.set(facts.pid, row);
+    return row;
   }
 
   rename(row: ProcessId, name: string, command?: string): void {

@@ -14,10 +14,10 @@ export function knownProcess(pid: number): ProcessKnown | null {
   if (stat === null) return null;
   const argv = argvOf(pid);
   // A command of ours that still waits is not what it will be.
-  if (isWaiting(argv)) return { name: '', command: '', rank: rankOf(pid) ?? -1 };
+  if (isWaiting(argv)) return { name: '', command: '', rank: rankOf(pid) ?? -1, parent: stat.ppid };
   const executable = readProcLink(`/proc/${pid}/exe`) ?? '';
   const name = argv.length === 0 ? stat.comm : nameOf(argv, stat.comm, runtimeOf(pid, executable, argv).runtime, executable);
-  return { name: name === '' ? basename(executable) : name, command: maskArguments(argv).join(' '), rank: rankOf(pid) ?? -1 };
+  return { name: name === '' ? basename(executable) : name, command: maskArguments(argv).join(' '), rank: rankOf(pid) ?? -1, parent: stat.ppid };
 }
 
 /** What an earlier reading of the same recording knew: its processes may be gone by now, or their numbers be others'. */
@@ -28,6 +28,10 @@ export function knownBefore(before: Profile): (pid: number) => ProcessKnown | nu
     const row = rows.get(pid);
     if (row === undefined) return null;
     const { processes, strings } = before;
-    return { name: strings.values[processes.name.get(row)], command: strings.values[processes.command.get(row)], rank: processes.rank.get(row) };
+    const parent = processes.parent.get(row);
+    return {
+      name: strings.values[processes.name.get(row)], command: strings.values[processes.command.get(row)], rank: processes.rank.get(row),
+      ...(parent < 0 ? {} : { parent: processes.pid.get(parent) }),
+    };
   };
 }

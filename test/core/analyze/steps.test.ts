@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { periodIn, stepAt, stepsOf } from '#core/analyze/steps';
-import type { ThreadId } from '#core/model/ids';
+import type { ProcessId, ThreadId } from '#core/model/ids';
 import { ns } from '#core/model/ids';
 import { Profile } from '#core/model/profile';
 import { frameOf } from '../../support/stacks.ts';
@@ -64,13 +64,15 @@ describe('a period in moments', () => {
 function recording(): { profile: Profile; wait: (thread: number, path: string, at: number, duration: number) => void } {
   const profile = new Profile();
   const lane = profile.lanes[profile.addLane({ kind: 'off-cpu', unit: 'ns', name: 'sched_switch', intervals: true })];
-  for (const [pid, name] of [[10, 'torchrun'], [20, 'train']] as const) {
-    const process = profile.processes.add({ pid, name });
+  let parent: ProcessId | undefined;
+  for (const [pid, name] of [[10, 'torchrun'], [20, 'train'], [30, 'loader']] as const) {
+    const process = profile.processes.add({ pid, name, ...(parent === undefined ? {} : { parent }) });
+    parent = process;
     profile.threads.add({ process, tid: pid, name });
     profile.threads.add({ process, tid: pid + 1, name: 'helper' });
   }
-  // The launcher only waits, the helper of the program works most.
-  for (const [row, worked] of [1, 2, 500, 900].entries()) profile.threads.setTimes(row as ThreadId, worked * MS, 0, 0);
+  // The launcher only waits, the helper of the program and its loader work most.
+  for (const [row, worked] of [1, 2, 500, 900, 800, 0].entries()) profile.threads.setTimes(row as ThreadId, worked * MS, 0, 0);
   return {
     profile,
     wait: (thread, path, at, duration) => {
@@ -89,6 +91,7 @@ describe('in the main thread’s waiting', () => {
       wait(2, 'main ~python !;loop ~python !;__next__ ~python;poll;pipe, socket: do_poll ~marker', i * 120 + random() * 6, 20);
       wait(2, 'main ~python !;loop ~python !;log ~python !;write', i * 120 + 30 + random() * 80, 40);
       wait(3, 'thread;read', i * 33, 5);
+      wait(4, 'worker;get', i * 50, 10);
     }
     const steps = stepsOf(profile);
     expect(steps?.from).toBe('waiting');
