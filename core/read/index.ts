@@ -7,11 +7,12 @@ import { folded, pySpyRaw } from './folded.ts';
 import type { Format, ReadContext, StreamFormat } from './format.ts';
 import { heapProfile } from './heapprofile.ts';
 import { heaptrack } from './heaptrack/format.ts';
+import { kineto } from './kineto/format.ts';
 import { perfData } from './perf/format.ts';
 import { perfScript } from './perf-script.ts';
 import { speedscope } from './speedscope.ts';
 
-export const FORMATS: readonly Format[] = [perfData, perfScript, heaptrack, pySpyRaw, folded, speedscope, cpuProfile, heapProfile, chromeTrace];
+export const FORMATS: readonly Format[] = [perfData, perfScript, heaptrack, pySpyRaw, folded, speedscope, cpuProfile, heapProfile, kineto, chromeTrace];
 
 /** How many bytes of a file are looked at to know its format. */
 export const HEAD_BYTES = 65_536;

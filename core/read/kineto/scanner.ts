@@ -1,0 +1,557 @@
+// Kineto's JSON as bytes that come in chunks, cut anywhere: events one by one, without a string or an object for any of them.
+//
+//     {"schemaVersion": 1, ..., "traceEvents": [ {"ph":"X", ...}, ... ], "distributedInfo": ...}     or a bare list of events
+//
+// Only the current event is kept in memory. JSON is read strictly, so that damage is found where it is; reading then goes on at the
+// next thing that begins like an event, and the damage is counted with its place. A file that breaks off is kept up to there.
+import { ByteTable } from '../byte-table.ts';
+import { ARG_KEYS, EVENT_KEYS, tableOf } from './words.ts';
+
+/** One event: the fields that we know, -1 (or NaN) where it has none. The scanner uses one object for all of them. */
+export class TraceEvent {
+  /** Character code of the phase; 0 = none. */
+  phase = 0;
+  /** Row of `categories`, `names`, `ids` (pid and tid as texts) of the scanner. */
+  category = -1;
+  name = -1;
+  pid = -1;
+  tid = -1;
+  /** Time: whole microseconds, and nanoseconds beside them. NaN = none. */
+  micros = NaN;
+  nanos = 0;
+  /** ns; -1 = none. */
+  duration = -1;
+  /** Id of a flow. */
+  flow = -1;
+  external = -1;
+  correlation = -1;
+  stream = NaN;
+  device = NaN;
+  /** Bytes copied, set or allocated (negative: freed). NaN = none. */
+  bytes = NaN;
+  address = NaN;
+  allocated = NaN;
+  reserved = NaN;
+  /** 0 CPU, 1 CUDA. */
+  deviceType = NaN;
+  pythonId = -1;
+  pythonParent = -1;
+  pythonThread = -1;
+  sequence = -1;
+  forwardThread = -1;
+  order = -1;
+  graph = -1;
+  graphNode = -1;
+  /** Rows of `texts` and `names`. */
+  callStack = -1;
+  argName = -1;
+  /** Where it begins in the unpacked file. */
+  place = 0;
+
+  reset(place: number): void {
+    this.phase = 0;
+    this.category = this.name = this.pid = this.tid = this.duration = this.flow = this.external = this.correlation = -1;
+    this.micros = this.stream = this.device = this.bytes = this.address = this.allocated = this.reserved = this.deviceType = NaN;
+    this.pythonId = this.pythonParent = this.pythonThread = this.sequence = this.forwardThread = this.order = this.graph = this.graphNode = -1;
+    this.callStack = this.argName = -1;
+    this.nanos = 0;
+    this.place = place;
+  }
+}
+
+export interface TraceSink {
+  /** Valid during the call. */
+  event(event: TraceEvent): void;
+  /** A value beside the list of events, as its JSON text; only those up to 1 MB. */
+  headerValue(key: string, text: string): void;
+}
+
+/** An event longer than this is damage, not an event. */
+const MOST_EVENT = 16 * 1024 * 1024;
+const MOST_HEADER = 1024 * 1024;
+/** Distinct names, ids or call stacks kept, in bytes: what comes after has the number of none. */
+const MOST_TEXT = 256 * 1024 * 1024;
+const PLACES = 3;
+
+const INCOMPLETE = -1;
+const DAMAGED = -2;
+
+const QUOTE = 0x22, BACKSLASH = 0x5c, OPEN = 0x7b, CLOSE = 0x7d, OPEN_LIST = 0x5b, CLOSE_LIST = 0x5d, COMMA = 0x2c, COLON = 0x3a, MINUS = 0x2d, DOT = 0x2e;
+
+type State = 'start' | 'object' | 'value' | 'events' | 'search' | 'done';
+
+const KEYS = tableOf(EVENT_KEYS);
+const ARGS = tableOf(ARG_KEYS);
+const LATIN = new TextDecoder('latin1');
+const UTF8 = new TextDecoder('utf-8');
+
+export class TraceScanner {
+  readonly categories = new ByteTable();
+  readonly names = new ByteTable();
+  /** pids and tids, numbers and texts alike. */
+  readonly ids = new ByteTable();
+  /** Call stacks. */
+  readonly texts = new ByteTable();
+  events = 0;
+  damaged = 0;
+  /** Bytes in the unpacked file where damage was found: the first few. */
+  readonly places: number[] = [];
+  /** Texts that found no room any more. */
+  dropped = 0;
+  readonly #sink: TraceSink;
+  readonly #event = new TraceEvent();
+  #buffer = new Uint8Array(1 << 17);
+  #length = 0;
+  #at = 0;
+  /** Bytes before the buffer's first. */
+  #before = 0;
+  /** An event that was not whole is tried again when so many bytes lie behind its start. */
+  #wanted = 0;
+  #state: State = 'start';
+  /** Inside a value beside the events. */
+  #depth = 0;
+  #inText = false;
+  #escaped = false;
+  #key = '';
+  #value: Uint8Array[] = [];
+  #valueLength = 0;
+  #good = true;
+  #bare = false;
+  // What the last scalar was.
+  #textStart = 0;
+  #textEnd = 0;
+  #whole = 0;
+  #thousandths = 0;
+  #number = NaN;
+  #problem = 0;
+  readonly #used = new Map<ByteTable, number>();
+
+  constructor(sink: TraceSink) {
+    this.#sink = sink;
+  }
+
+  push(chunk: Uint8Array): void {
+    if (this.#at > 0) {
+      this.#buffer.copyWithin(0, this.#at, this.#length);
+      this.#before += this.#at;
+      this.#length -= this.#at;
+      this.#at = 0;
+    }
+    const needed = this.#length + chunk.length;
+    if (needed > this.#buffer.length) {
+      const bigger = new Uint8Array(Math.max(needed, this.#buffer.length * 2));
+      bigger.set(this.#buffer.subarray(0, this.#length));
+      this.#buffer = bigger;
+    }
+    this.#buffer.set(chunk, this.#length);
+    this.#length = needed;
+    if (needed >= this.#wanted) this.#run(false);
+  }
+
+  /** No more bytes. What is left is handed on as far as it is whole. */
+  end(): { readonly cutEvent: boolean; readonly cutList: boolean } {
+    this.#run(true);
+    const left = this.#at < this.#length;
+    const cutEvent = this.#state === 'events' && left;
+    const cutList = this.#state === 'events' || this.#state === 'search' || this.#state === 'value' || (this.#state === 'object' && !this.#bare);
+    return { cutEvent, cutList };
+  }
+
+  /** The text of a name, with its escapes resolved. */
+  textOf(table: ByteTable, id: number): string {
+    if (id < 0) return '';
+    const raw = UTF8.decode(table.get(id));
+    if (!raw.includes('\\')) return raw;
+    try {
+      return JSON.parse(`"${raw}"`) as string;
+    } catch {
+      // Paths of Windows were written with single backslashes.
+      return raw.replace(/\\(["\\/])/g, '$1');
+    }
+  }
+
+  #run(last: boolean): void {
+    this.#wanted = 0;
+    for (;;) {
+      const before = this.#at;
+      const state = this.#state;
+      switch (state) {
+        case 'start': this.#begin(); break;
+        case 'object': this.#object(); break;
+        case 'value': this.#skipValue(); break;
+        case 'events': this.#list(last); break;
+        case 'search': this.#search(); break;
+        case 'done': this.#at = this.#length; return;
+      }
+      if ((this.#at === before && this.#state === state) || this.#wanted > 0) return;
+    }
+  }
+
+  #skipSpace(): number {
+    const bytes = this.#buffer;
+    let at = this.#at;
+    while (at < this.#length && (bytes[at] === 32 || (bytes[at] >= 9 && bytes[at] <= 13))) at++;
+    return (this.#at = at);
+  }
+
+  #begin(): void {
+    const bytes = this.#buffer;
+    if (this.#before + this.#at === 0 && this.#length >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) this.#at = 3;
+    const at = this.#skipSpace();
+    if (at >= this.#length || bytes[at] === 0xef) return;
+    this.#bare = bytes[at] === OPEN_LIST;
+    this.#state = this.#bare ? 'events' : 'object';
+    if (this.#bare || bytes[at] === OPEN) this.#at = at + 1;
+  }
+
+  // Between the pairs of the outermost object.
+  #object(): void {
+    const bytes = this.#buffer;
+    const at = this.#skipSpace();
+    if (at >= this.#length) return;
+    const byte = bytes[at];
+    if (byte === COMMA) { this.#at = at + 1; return; }
+    if (byte === CLOSE) { this.#at = at + 1; this.#state = 'done'; return; }
+    if (byte !== QUOTE) { this.#harm(at); this.#at = at + 1; return; }
+    const end = this.#text(at);
+    if (end === DAMAGED || (end === INCOMPLETE && this.#length - at > MOST_HEADER)) { this.#harm(at); this.#at = at + 1; return; }
+    if (end === INCOMPLETE) return;
+    let next = end;
+    while (next < this.#length && (bytes[next] === 32 || (bytes[next] >= 9 && bytes[next] <= 13))) next++;
+    if (next >= this.#length) return;
+    if (bytes[next] !== COLON) { this.#harm(next); this.#at = end; return; }
+    next++;
+    while (next < this.#length && (bytes[next] === 32 || (bytes[next] >= 9 && bytes[next] <= 13))) next++;
+    if (next >= this.#length) return;
+    this.#good = true;
+    this.#key = LATIN.decode(bytes.subarray(this.#textStart, this.#textEnd));
+    this.#at = next;
+    if (this.#key === 'traceEvents' && bytes[next] === OPEN_LIST) {
+      this.#at = next + 1;
+      this.#state = 'events';
+      return;
+    }
+    this.#state = 'value';
+    this.#depth = 0;
+    this.#inText = this.#escaped = false;
+    this.#value = [];
+    this.#valueLength = 0;
+  }
+
+  // A value beside the events: of any length, kept only while it is short.
+  #skipValue(): void {
+    const bytes = this.#buffer;
+    const start = this.#at;
+    let at = start;
+    let over = false;
+    for (; at < this.#length; at++) {
+      const byte = bytes[at];
+      if (this.#inText) {
+        if (this.#escaped) this.#escaped = false;
+        else if (byte === BACKSLASH) this.#escaped = true;
+        else if (byte === QUOTE) this.#inText = false;
+        continue;
+      }
+      if (byte === QUOTE) this.#inText = true;
+      else if (byte === OPEN || byte === OPEN_LIST) this.#depth++;
+      else if (byte === CLOSE || byte === CLOSE_LIST) {
+        if (this.#depth === 0) { over = true; break; }
+        this.#depth--;
+      } else if (byte === COMMA && this.#depth === 0) { over = true; break; }
+    }
+    this.#valueLength += at - start;
+    if (this.#valueLength <= MOST_HEADER) this.#value.push(bytes.slice(start, at));
+    else this.#value = [];
+    this.#at = at;
+    if (!over) return;
+    this.#state = 'object';
+    if (this.#valueLength <= MOST_HEADER) {
+      const all = new Uint8Array(this.#valueLength);
+      let to = 0;
+      for (const part of this.#value) { all.set(part, to); to += part.length; }
+      this.#sink.headerValue(this.#key, UTF8.decode(all).trim());
+    }
+    this.#value = [];
+  }
+
+  // Between the events of the list: as many as are whole.
+  #list(last: boolean): void {
+    const bytes = this.#buffer;
+    for (;;) {
+      const at = this.#skipSpace();
+      if (at >= this.#length) return;
+      const byte = bytes[at];
+      if (byte === COMMA) { this.#at = at + 1; continue; }
+      if (byte === CLOSE_LIST) {
+        this.#at = at + 1;
+        this.#state = this.#bare ? 'done' : 'object';
+        return;
+      }
+      if (byte !== OPEN) {
+        this.#harm(at);
+        this.#state = 'search';
+        return;
+      }
+      const event = this.#event;
+      event.reset(this.#before + at);
+      this.#problem = at;
+      const end = this.#eventAt(at);
+      if (end === INCOMPLETE) {
+        if (this.#length - at <= MOST_EVENT) {
+          // Counted from the event's start: `push` moves it to the front first.
+          if (!last) this.#wanted = (this.#length - at) * 2;
+          return;
+        }
+        this.#problem = at + 1;
+      }
+      if (end < 0) {
+        this.#harm(this.#problem);
+        this.#at = Math.max(this.#problem, at + 1);
+        this.#state = 'search';
+        return;
+      }
+      this.#at = end;
+      this.#good = true;
+      this.events++;
+      this.#sink.event(event);
+    }
+  }
+
+  // After damage: on to the next brace that begins an event.
+  #search(): void {
+    const bytes = this.#buffer;
+    for (let at = this.#at; ; at++) {
+      at = bytes.indexOf(OPEN, at);
+      if (at < 0 || at >= this.#length) { this.#at = this.#length; return; }
+      let next = at + 1;
+      while (next < this.#length && (bytes[next] === 32 || (bytes[next] >= 9 && bytes[next] <= 13))) next++;
+      if (next + 6 > this.#length) { this.#at = at; return; }
+      if (bytes[next] !== QUOTE) continue;
+      const word = LATIN.decode(bytes.subarray(next, next + 6));
+      if (!/^"(ph"|cat"|name"|pid"|ts")/.test(word)) continue;
+      this.#at = at;
+      this.#state = 'events';
+      return;
+    }
+  }
+
+  #harm(at: number): void {
+    // Damage that follows damage, without anything good between them, is the same.
+    if (!this.#good) return;
+    this.#good = false;
+    this.damaged++;
+    if (this.places.length < PLACES) this.places.push(this.#before + at);
+  }
+
+  #eventAt(start: number): number {
+    const bytes = this.#buffer;
+    const length = this.#length;
+    const event = this.#event;
+    let at = start + 1;
+    for (;;) {
+      while (at < length && (bytes[at] === 32 || bytes[at] === COMMA || (bytes[at] >= 9 && bytes[at] <= 13))) at++;
+      if (at >= length) return INCOMPLETE;
+      if (bytes[at] === CLOSE) return at + 1;
+      at = this.#keyAt(at);
+      if (at < 0) return at;
+      const key = KEYS.find(bytes, this.#textStart, this.#textEnd);
+      if (key === 8 && bytes[at] === OPEN) at = this.#argsAt(at);
+      else at = this.#scalar(at);
+      if (at < 0) return at;
+      switch (key) {
+        case 0: event.phase = this.#textEnd - this.#textStart === 1 ? bytes[this.#textStart] : 0; break;
+        case 1: event.category = this.#intern(this.categories); break;
+        case 2: event.name = this.#intern(this.names); break;
+        case 3: event.pid = this.#intern(this.ids); break;
+        case 4: event.tid = this.#intern(this.ids); break;
+        case 5: event.micros = Number.isNaN(this.#number) ? NaN : this.#whole; event.nanos = this.#thousandths; break;
+        case 6: event.duration = Number.isNaN(this.#number) ? -1 : this.#whole * 1000 + this.#thousandths; break;
+        case 7: event.flow = this.#number; break;
+        default: break;
+      }
+    }
+  }
+
+  #argsAt(start: number): number {
+    const bytes = this.#buffer;
+    const length = this.#length;
+    const event = this.#event;
+    let at = start + 1;
+    for (;;) {
+      while (at < length && (bytes[at] === 32 || bytes[at] === COMMA || (bytes[at] >= 9 && bytes[at] <= 13))) at++;
+      if (at >= length) return INCOMPLETE;
+      if (bytes[at] === CLOSE) return at + 1;
+      at = this.#keyAt(at);
+      if (at < 0) return at;
+      const key = ARGS.find(bytes, this.#textStart, this.#textEnd);
+      at = this.#scalar(at);
+      if (at < 0) return at;
+      if (key < 0) continue;
+      const number = this.#number;
+      switch (key) {
+        case 19: event.callStack = this.#intern(this.texts); continue;
+        case 20: event.argName = this.#intern(this.names); continue;
+        default: break;
+      }
+      if (Number.isNaN(number)) continue;
+      switch (key) {
+        case 0: case 1: event.external = number; break;
+        case 2: event.correlation = number; break;
+        case 3: event.stream = number; break;
+        case 4: case 15: event.device = number; break;
+        case 5: case 10: event.bytes = number; break;
+        case 6: event.pythonId = number; break;
+        case 7: event.pythonParent = number; break;
+        case 8: event.sequence = number; break;
+        case 9: event.forwardThread = number; break;
+        case 11: event.address = number; break;
+        case 12: event.allocated = number; break;
+        case 13: event.reserved = number; break;
+        case 14: event.deviceType = number; break;
+        case 16: event.order = number; break;
+        case 17: event.graph = number; break;
+        case 18: event.graphNode = number; break;
+        case 21: event.pythonThread = number; break;
+        default: break;
+      }
+    }
+  }
+
+  /** A key with its colon; the key's bytes are #textStart to #textEnd. Where its value begins. */
+  #keyAt(start: number): number {
+    const bytes = this.#buffer;
+    if (bytes[start] !== QUOTE) return this.#bad(start);
+    let at = this.#text(start);
+    if (at < 0) return at;
+    while (at < this.#length && (bytes[at] === 32 || (bytes[at] >= 9 && bytes[at] <= 13))) at++;
+    if (at >= this.#length) return INCOMPLETE;
+    if (bytes[at] !== COLON) return this.#bad(at);
+    at++;
+    while (at < this.#length && (bytes[at] === 32 || (bytes[at] >= 9 && bytes[at] <= 13))) at++;
+    return at >= this.#length ? INCOMPLETE : at;
+  }
+
+  /** A text: its bytes are #textStart to #textEnd. Where it ends. */
+  #text(start: number): number {
+    const bytes = this.#buffer;
+    const length = this.#length;
+    for (let at = start + 1; at < length; at++) {
+      const byte = bytes[at];
+      if (byte === QUOTE) {
+        this.#textStart = start + 1;
+        this.#textEnd = at;
+        return at + 1;
+      }
+      if (byte === BACKSLASH) at++;
+      // A line end in a text: its end is missing.
+      else if (byte === 10) return this.#bad(at);
+    }
+    return INCOMPLETE;
+  }
+
+  /** Any value. A number is #number (#whole and #thousandths) and its bytes; of a list or an object only the end is found. */
+  #scalar(start: number): number {
+    const bytes = this.#buffer;
+    const length = this.#length;
+    const first = bytes[start];
+    this.#number = NaN;
+    if (first === QUOTE) {
+      const end = this.#text(start);
+      if (end > 0 && this.#textEnd > this.#textStart && this.#textEnd - this.#textStart < 20) this.#digits(this.#textStart, this.#textEnd);
+      return end;
+    }
+    if (first === OPEN || first === OPEN_LIST) return this.#nested(start);
+    let at = start;
+    while (at < length) {
+      const byte = bytes[at];
+      if (byte === COMMA || byte === CLOSE || byte === CLOSE_LIST || byte <= 32) break;
+      if (byte === QUOTE || byte === OPEN || byte === COLON) return this.#bad(at);
+      at++;
+    }
+    if (at >= length) return INCOMPLETE;
+    if (at === start) return this.#bad(at);
+    this.#textStart = start;
+    this.#textEnd = at;
+    this.#digits(start, at);
+    return at;
+  }
+
+  /** A number from digits; NaN for anything else (null, true, nan). */
+  #digits(start: number, end: number): void {
+    const bytes = this.#buffer;
+    let at = start;
+    const negative = bytes[at] === MINUS;
+    if (negative) at++;
+    let whole = 0;
+    const from = at;
+    for (; at < end && bytes[at] >= 0x30 && bytes[at] <= 0x39; at++) whole = whole * 10 + bytes[at] - 0x30;
+    let thousandths = 0;
+    let fraction = 0;
+    if (at < end && at > from && bytes[at] === DOT) {
+      let scale = 1;
+      for (at++; at < end && bytes[at] >= 0x30 && bytes[at] <= 0x39; at++) {
+        scale /= 10;
+        fraction += (bytes[at] - 0x30) * scale;
+      }
+      thousandths = Math.round(fraction * 1000);
+    }
+    if (at === end && at > from) {
+      this.#whole = negative ? -whole : whole;
+      this.#thousandths = negative ? -thousandths : thousandths;
+      this.#number = negative ? -(whole + fraction) : whole + fraction;
+      return;
+    }
+    // 1.7e15, null, true, NaN.
+    const first = bytes[start];
+    const number = (first === MINUS || (first >= 0x30 && first <= 0x39)) ? Number(LATIN.decode(bytes.subarray(start, end))) : NaN;
+    this.#number = Number.isFinite(number) ? number : NaN;
+    this.#whole = Math.floor(number);
+    this.#thousandths = Math.round((number - this.#whole) * 1000);
+  }
+
+  #nested(start: number): number {
+    const bytes = this.#buffer;
+    const length = this.#length;
+    let depth = 0;
+    this.#textStart = this.#textEnd = start;
+    for (let at = start; at < length; at++) {
+      const byte = bytes[at];
+      if (byte === QUOTE) {
+        for (at++; at < length && bytes[at] !== QUOTE; at++) {
+          if (bytes[at] === BACKSLASH) at++;
+          else if (bytes[at] === 10) return this.#bad(at);
+        }
+      } else if (byte === OPEN || byte === OPEN_LIST) {
+        if (byte === OPEN && depth > 0 && this.#isEvent(at)) return this.#bad(at);
+        depth++;
+      } else if ((byte === CLOSE || byte === CLOSE_LIST) && --depth === 0) return at + 1;
+    }
+    return INCOMPLETE;
+  }
+
+  /** Whether an object begins as events do: inside another value the end of that one is missing. */
+  #isEvent(at: number): boolean {
+    const bytes = this.#buffer;
+    let next = at + 1;
+    while (next < this.#length && (bytes[next] === 32 || (bytes[next] >= 9 && bytes[next] <= 13))) next++;
+    return bytes[next] === QUOTE && bytes[next + 1] === 0x70 && bytes[next + 2] === 0x68 && bytes[next + 3] === QUOTE && next + 3 < this.#length;
+  }
+
+  #bad(at: number): number {
+    this.#problem = at;
+    return DAMAGED;
+  }
+
+  #intern(table: ByteTable): number {
+    const [start, end] = [this.#textStart, this.#textEnd];
+    const known = table.find(this.#buffer, start, end);
+    if (known >= 0) return known;
+    const used = (this.#used.get(table) ?? 0) + end - start + 16;
+    if (used > MOST_TEXT) {
+      this.dropped++;
+      return -1;
+    }
+    this.#used.set(table, used);
+    return table.add(this.#buffer, start, end);
+  }
+}
