@@ -60,12 +60,13 @@ export function pySpyVerdict(target: Target, processes: readonly PySpyTarget[], 
     if (foreign !== undefined && !system.root) {
       return { ...base, state: 'no', text: `Process ${foreign.pid} belongs to another user. py-spy may look at your own processes only; start Flamebench as that user or as root.`, command: '' };
     }
-    if (system.container !== '' && (system.root || system.ptraceScope >= 1)) {
+    // What is launched here has our user and rights, and a helper in it allows what Yama would keep to its parents.
+    const lets = target.kind === 'launch' && system.ptraceScope <= 1;
+    if (!lets && system.container !== '' && (system.root || system.ptraceScope >= 1)) {
       const remedy = containerRemedy(system);
       return { ...base, state: 'fix', text: `py-spy may not look at other processes in this container. ${remedy.text}`, command: remedy.command };
     }
-    // A launched program is a child of its own shell, not of py-spy: scope 1 forbids it as well.
-    if (system.ptraceScope >= 1 && system.ptraceScope < 3) {
+    if (!lets && system.ptraceScope >= 1 && system.ptraceScope < 3) {
       return {
         ...base, state: 'fix', command: 'sudo sysctl -w kernel.yama.ptrace_scope=0',
         text: `py-spy may not look at your other processes (kernel.yama.ptrace_scope is ${system.ptraceScope}).`,
@@ -77,7 +78,8 @@ export function pySpyVerdict(target: Target, processes: readonly PySpyTarget[], 
   }
   const python = living.find((process) => process.python);
   if (target.kind === 'launch') {
-    return { ...base, state: 'ready', text: 'Python functions with their lines, in windows of 500 ms, from when the program is Python.', command: '' };
+    const helped = letsItselfBeTraced(system) ? ' A helper in it (PYTHONPATH) lets programs of the same user attach, which kernel.yama.ptrace_scope keeps to parents else.' : '';
+    return { ...base, state: 'ready', text: `Python functions with their lines, in windows of 500 ms, from when the program is Python.${helped}`, command: '' };
   }
   if (python === undefined) {
     return { ...base, state: 'partly', text: `Process ${living[0].pid} is not Python; its Python children are looked at.`, command: '' };
@@ -88,6 +90,11 @@ export function pySpyVerdict(target: Target, processes: readonly PySpyTarget[], 
     return { ...base, state: 'partly', text: `${what} is newer than py-spy's tested versions: it may refuse. Samples come in windows of 500 ms.`, command: '' };
   }
   return { ...base, state: 'ready', text: `Functions and lines of ${what}, in windows of 500 ms, without stopping the program.`, command: '' };
+}
+
+/** Whether a launched Python needs our helper's word so that py-spy may look at it. */
+export function letsItselfBeTraced(system: SystemFacts): boolean {
+  return system.ptraceScope === 1 && !hasCapability(system, CAP_SYS_PTRACE);
 }
 
 function ownerOf(pid: number): number {

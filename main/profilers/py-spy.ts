@@ -11,7 +11,9 @@ import { withDescendants } from '../processes/tree.ts';
 import { CpuAccount } from './account.ts';
 import { findTool, foldersOf, versionOf } from './find-tool.ts';
 import type { Profiler, Run, Running, Watched } from './profiler.ts';
-import { checkPySpy } from './py-spy-check.ts';
+import { checkPySpy, letsItselfBeTraced } from './py-spy-check.ts';
+import { tracerEnvironment } from './python-helper.ts';
+import { readSystem } from './system.ts';
 import type { Window, WindowResult } from './py-spy-windows.ts';
 import { PySpyShell } from './py-spy-windows.ts';
 
@@ -32,6 +34,7 @@ export const pySpy: Profiler = {
   id: 'py-spy',
   lanes: ['cpu'],
   light: true,
+  launch: async (_options, scratch, environment) => ({ environment: letsItselfBeTraced(readSystem()) ? await tracerEnvironment(scratch, environment) : {}, before: [] }),
   check: checkPySpy,
   start: startPySpy,
 };

@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { findTool } from '../../../main/profilers/find-tool.ts';
-import { pythonHelper } from '../../../main/profilers/python-helper.ts';
+import { pySpyVerdict } from '../../../main/profilers/py-spy-check.ts';
+import { pythonHelper, tracerEnvironment } from '../../../main/profilers/python-helper.ts';
+import { readSystem } from '../../../main/profilers/system.ts';
 import { FIRST_OPTIONS } from '#core/protocol/api';
 
 const PYTHONS = [...new Set([findTool('python3'), '/usr/bin/python3'])].filter((path): path is string => path !== null && spawnSync(path, ['-c', '']).status === 0);
@@ -132,4 +134,18 @@ test('it stands in for perf and py-spy, at the launch only', async () => {
   const launch = await pythonHelper.check({ kind: 'launch', argv: ['python3'], directory: '/', environment: {} });
   expect(launch.map(({ lane, state }) => [lane, state])).toEqual([['cpu', 'partly'], ['off-cpu', 'partly']]);
   for (const check of launch) expect(check.text).toMatch(/native/);
+});
+
+test('where Yama keeps attaching to parents, a launched Python lets py-spy look', async () => {
+  const system = { ...readSystem(), root: false, capabilities: 0n, container: '', ptraceScope: 1 };
+  const launch = { kind: 'launch', argv: ['python3'], directory: '/', environment: {} } as const;
+  expect(pySpyVerdict(launch, [], system, '0.4.2')).toMatchObject({ state: 'ready', text: expect.stringContaining('ptrace_scope') as string });
+  expect(pySpyVerdict(launch, [], { ...system, ptraceScope: 2 }, '0.4.2').state).toBe('fix');
+  const scratch = mkdtempSync(join(home, 'scratch-'));
+  const environment = await tracerEnvironment(scratch, { PYTHONPATH: '/mine' });
+  expect(environment).toEqual({ PYTHONPATH: `${scratch}/python:/mine`, FLAMEBENCH_PTRACER: '1' });
+  for (const python of PYTHONS) {
+    const { stdout, stderr, status } = spawnSync(python, ['-c', 'import os; print(1, flush=True); os.fork()'], { env: { PATH: process.env['PATH'] ?? '', ...environment }, encoding: 'utf8' });
+    expect([stdout, stderr, status]).toEqual(['1\n', '', 0]);
+  }
 });
