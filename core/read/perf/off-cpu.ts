@@ -24,6 +24,9 @@ const SHOWN_OPEN = 10e6;
 /** User frames from the leaf on in which a GPU's driver is looked for. */
 const GPU_FRAMES = 12;
 const MOST_TIPPED = 300_000;
+/** Names of the kernel's functions come within a fraction of a second, or not at all, ns; and intervals that wait for them at most. */
+const DECIDES = 1e9;
+const MOST_UNDECIDED = 50_000;
 /** Threads that are asked about in one go, at some us each. */
 const MOST_ASKED = 256;
 /** Answers that are kept of a thread: records trail by two pings, a tenth of a second. */
@@ -50,6 +53,14 @@ interface Unnamed {
   readonly gpu: boolean;
 }
 
+/** An interval that may have been a stop. */
+interface Undecided {
+  readonly thread: number;
+  readonly stack: StackId;
+  readonly start: number;
+  readonly end: number;
+}
+
 /** Short intervals of one thread and stack. */
 interface Fold {
   readonly lane: Lane;
@@ -73,6 +84,8 @@ export class OffCpu {
   /** Frames of tips by the kernel frames that they were told from. */
   #tips = new Map<string, FrameId>();
   #unnamed: Unnamed[] = [];
+  #nameless = new Set<FrameId>();
+  #undecided: Undecided[] = [];
   #libraries = new Map<StringId, boolean>();
   #kernel: StringId;
   #folds = new Map<number, Fold>();
@@ -115,19 +128,27 @@ export class OffCpu {
   #row(thread: PerfThread, state: 'blocked' | 'waiting', start: number, end: number): void {
     const how = state === 'waiting' ? WAS_PREEMPTED : thread.outHow;
     const stack = this.#stackOf(thread, how, start, end);
-    const lane = how === BLOCKED && !this.#stops(stack) ? this.lane : this.#otherLane();
+    // Whether it was stopped by a tracer its tip will say, when the kernel's functions have names.
+    if (how === BLOCKED && this.#unnamed.length > 0 && this.#waitsForName(stack)) {
+      this.#undecided.push({ thread: thread.row, stack, start, end });
+      if (this.#undecided.length > MOST_UNDECIDED) this.#decide(Infinity);
+    } else this.#place(how === BLOCKED && !this.#stops(stack), thread.row, stack, start, end);
+  }
+
+  #place(waits: boolean, thread: number, stack: StackId, start: number, end: number): void {
+    const lane = waits ? this.lane : this.#otherLane();
     const length = end - start;
     if (length >= SHORT) {
-      lane.push(start, thread.row, stack, length, 1, length);
+      lane.push(start, thread, stack, length, 1, length);
       return;
     }
     if (start >= this.#foldEnd) {
       this.flush();
       this.#foldEnd = (Math.floor(start / FOLD) + 1) * FOLD;
     }
-    const key = (thread.row * 0x4000000 + stack) * 2 + (lane === this.lane ? 0 : 1);
+    const key = (thread * 0x4000000 + stack) * 2 + (waits ? 0 : 1);
     const fold = this.#folds.get(key);
-    if (fold === undefined) this.#folds.set(key, { lane, thread: thread.row, stack, start, end, weight: length, count: 1 });
+    if (fold === undefined) this.#folds.set(key, { lane, thread, stack, start, end, weight: length, count: 1 });
     else {
       fold.start = Math.min(fold.start, start);
       fold.end = Math.max(fold.end, end);
@@ -151,6 +172,7 @@ export class OffCpu {
   tell(threads: Iterable<PerfThread>, now: number): void {
     if (now >= this.#foldEnd) this.flush();
     this.name();
+    this.#decide(now - DECIDES);
     const open: OpenInterval[] = [];
     const gap = this.#gaps.at(-1);
     for (const thread of threads) {
@@ -190,6 +212,12 @@ export class OffCpu {
     this.#profile.open = this.#profile.open.filter((one) => one.lane !== this.#id);
   }
 
+  /** No more names will come: what waits for one has none. */
+  settle(): void {
+    this.#decide(Infinity);
+    this.flush();
+  }
+
   /** Gives tips their reasons, where the names of the kernel's functions have come. */
   name(): void {
     if (this.#unnamed.length === 0) return;
@@ -197,8 +225,10 @@ export class OffCpu {
       if (this.#isUnnamed(kernel)) return true;
       const fn = this.#profile.functions.intern({ name: this.#tipName(kernel, gpu), kind: 'marker' });
       if (this.#profile.frames.functionOf(frame) !== fn) this.#profile.frames.setFunction(frame, fn);
+      this.#nameless.delete(frame);
       return false;
     });
+    if (this.#undecided.length > 0) this.#decide(-Infinity);
   }
 
   /** The lane of what is not waiting. */
@@ -258,9 +288,26 @@ export class OffCpu {
       // Known by a number, as a native frame is by its address: what it means can be patched.
       frame = frames.native(this.#profile.strings.intern('[waiting]'), this.#tips.size, 'given', fn);
       this.#tips.set(key, frame);
-      if (unnamed) this.#unnamed.push({ frame, kernel, gpu });
+      if (unnamed) {
+        this.#unnamed.push({ frame, kernel, gpu });
+        this.#nameless.add(frame);
+      }
     }
     return frame;
+  }
+
+  #waitsForName(stack: StackId): boolean {
+    return stack >= 0 && this.#nameless.has(this.#profile.stacks.frame.get(stack) as FrameId);
+  }
+
+  /** Places intervals whose tips have names, and all that ended before `until`. */
+  #decide(until: number): void {
+    if (this.#undecided.length === 0) return;
+    this.#undecided = this.#undecided.filter(({ thread, stack, start, end }) => {
+      if (end > until && this.#waitsForName(stack)) return true;
+      this.#place(!this.#stops(stack), thread, stack, start, end);
+      return false;
+    });
   }
 
   #tipName(kernel: readonly FrameId[], gpu: boolean): string {
