@@ -226,6 +226,10 @@ export class Recording {
     this.#timers.push(setInterval(() => this.#measure(), METER_MS), setInterval(() => void this.#watchDisk(), DISK_MS));
     this.#measure();
     void this.#parts.launched?.done.then((end) => this.#launchedEnded(end), () => undefined);
+    this.#parts.marks.begin({
+      zeroAt: this.#parts.zeroAt, mark: (facts) => this.#run.mark(facts), skip: (what, count) => this.#decoder.tell({ t: 'skip', what, count }),
+      notice: (notice) => this.notice(notice), now: () => this.#run.now(),
+    });
     void this.#startProfilers();
   }
 
@@ -303,6 +307,7 @@ export class Recording {
     // A lane that could not start is no error of a recording that has others.
     this.#error ||= this.#lives.failure;
     await this.#run.endChildren();
+    this.#parts.marks.close(this.#endedAt);
     this.#parts.launched?.go();
     await this.#streams.close();
     await this.#seal(this.#endedAt - this.#parts.zeroAt);

@@ -5,6 +5,7 @@ import { withDescendants } from '../processes/tree.ts';
 import type { Profiler, Watched } from '../profilers/profiler.ts';
 import type { Choice } from './choose.ts';
 import type { Launched } from './launch.ts';
+import type { Marks } from './marks.ts';
 import type { TargetFacts } from './target.ts';
 
 export interface StartRequest {
@@ -41,6 +42,8 @@ export interface Parts {
   readonly watched: readonly Watched[];
   readonly launched: Launched | null;
   readonly facts: TargetFacts;
+  /** Steps that the target tells. */
+  readonly marks: Marks;
   readonly notices: readonly Notice[];
   readonly choice: Choice;
   /** Profilers whose part of the environment the launched command got. */

@@ -11,10 +11,13 @@ import { dataFolder, makePrivate, recordingsFolder } from './data-folder.ts';
 import type { Launched, Preparation } from './launch.ts';
 import { launchStopped, preparationOf } from './launch.ts';
 import { checkDisk } from './machine.ts';
+import type { Marks } from './marks.ts';
+import { startMarks } from './marks.ts';
 import { Recording } from './recording.ts';
 import type { StartRequest } from './request.ts';
 import { attached, checkOptions } from './request.ts';
 import { targetFacts } from './target.ts';
+import { ownEnvironment } from './terminal.ts';
 
 /**
  * Starts a recording. Resolves as soon as there is something to show: profilers may still be starting (sudo may be asking
@@ -43,12 +46,15 @@ export async function startRecording(request: StartRequest): Promise<Recording> 
   makePrivate(join(folder, 'streams'));
   makePrivate(join(folder, 'scratch'));
   let launched: Launched | null = null;
+  let marks: Marks | null = null;
   let preparation: Preparation = { environment: {}, before: [], prepared: [], notices: [] };
   try {
     if (target.kind === 'launch') {
       preparation = await preparationOf(starters(choice).map(({ profiler }) => profiler), options, join(folder, 'scratch'), target.environment);
+      const environment = { ...target.environment, ...preparation.environment };
+      marks = startMarks({ named: options.marks, target, watched: [], environment: { ...ownEnvironment(), ...environment }, folder });
       launched = await launchStopped({
-        argv: target.argv, before: preparation.before, directory: target.directory, environment: { ...target.environment, ...preparation.environment }, terminal: request.terminal,
+        argv: target.argv, before: preparation.before, directory: target.directory, environment: { ...environment, ...marks.environment }, terminal: request.terminal,
         title: target.argv[0], cast: join(folder, 'terminal.cast'), startedAt,
       });
     }
@@ -56,7 +62,8 @@ export async function startRecording(request: StartRequest): Promise<Recording> 
     const light = depth.light.map(({ pid, start }) => ({ pid, start }));
     const watched = launched !== null ? [{ pid: launched.pid, start: launched.start }] : light.length > 0 ? depth.full.map(({ pid, start }) => ({ pid, start })) : attached(target);
     const facts = targetFacts(target, launched === null ? attached(target) : watched);
-    const recording = new Recording({ request, id, folder, startedAt, zeroAt, watched, launched, facts, notices: [...choice.notices, ...preparation.notices], choice, prepared: preparation.prepared, light });
+    marks ??= startMarks({ named: options.marks, target, watched, environment: {}, folder });
+    const recording = new Recording({ request, id, folder, startedAt, zeroAt, watched, launched, facts, notices: [...choice.notices, ...preparation.notices], choice, prepared: preparation.prepared, light, marks });
     if (light.length > 0) recording.notice({ id: 'depth', level: 'info', text: lightText(depth, starters(choice).some(({ profiler }) => profiler.light === true)), command: '' });
     if (choice.none !== null) recording.notice({ id: 'no-profiler', level: 'bad', text: choice.none.message, command: choice.none.command });
     await recording.begin();
