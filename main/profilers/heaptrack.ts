@@ -11,7 +11,7 @@ import { spawn } from 'node:child_process';
 import { basename, join } from 'node:path';
 import { UserError } from '#core/errors';
 import { isAlive } from '../processes/identity.ts';
-import { argvOf, statOf } from '../processes/proc.ts';
+import { argvOf, readProc, statOf } from '../processes/proc.ts';
 import { delay, makeFifos } from './control.ts';
 import { findTool } from './find-tool.ts';
 import { checkHeaptrack, heaptrackRisk, runningTarget } from './heaptrack-check.ts';
@@ -46,7 +46,19 @@ exec 4<"$STATE/fifo"
 printf '# started %s\\n' "$(date +%s%N)" >&3
 sh -c 'echo $$ >"$0"; exec cat' "$STATE/relay" <&4 3>&- 4<&- |
   sh -c 'echo $$ >"$0"; exec "$@"' "$STATE/interpreter" "$@" 2>"$STATE/log" 3>&- 4<&- |
-  cat >&3 4<&- &
+  {
+    # The command line may hold secrets, and these bytes go with the recording: its line stays empty.
+    n=0
+    while [ $n -lt 20 ] && IFS= read -r line; do
+      case $line in
+        X*) printf 'X \\n' ;;
+        I*) printf '%s\\n' "$line"; break ;;
+        [vA]*) printf '%s\\n' "$line" ;;
+      esac
+      n=$((n + 1))
+    done
+    exec cat
+  } >&3 4<&- &
 p=$!
 exec 3>&-
 wait $p
@@ -182,8 +194,7 @@ class Session implements Running {
     // A program that was not let go yet runs without us.
     rmSync(join(this.#folder, 'ready'), { force: true });
     if (!isAlive(this.#watched)) {
-      // It has ended: what it wrote is interpreted to its end.
-      if (this.#opened) await Promise.race([this.#streamDone, delay(LAST_MS)]);
+      if (this.#opened) await this.#drain();
       this.#end();
     } else if (this.#opened) {
       const failure = this.#attached ? await this.#gdb(['sharedlibrary libheaptrack_inject', 'call (void) heaptrack_stop()']) : '';
@@ -191,8 +202,7 @@ class Session implements Running {
       if (this.#attached && failure === '') await Promise.race([this.#streamDone, delay(LAST_MS)]);
       else if (!this.#attached) this.#run.notice({ id: 'heaptrack-stays', level: 'info', text: `heaptrack stays in ${this.#name} until it ends, and slows its allocations as before; what it says is thrown away.`, command: '' });
       // What has come is interpreted to its end; the relay's shell reads on.
-      const relay = this.#number('relay');
-      if (relay > 0) kill(relay, 'SIGTERM');
+      kill(this.#number('relay'), 'SIGTERM');
       await Promise.race([this.#streamDone, delay(LAST_MS)]);
     }
     // A program that has not opened its FIFO yet may still do so: its reader waits as long as it lives.
@@ -201,6 +211,24 @@ class Session implements Running {
 
   get #opened(): boolean {
     return exists(join(this.#folder, 'opened'));
+  }
+
+  /**
+   * The program has ended: what it wrote is interpreted to its end. Children that it forked may hold its FIFO open for longer; so
+   * it is over too when nothing is read and nothing worked on any more.
+   */
+  async #drain(): Promise<void> {
+    const ended = this.#streamDone.then(() => true);
+    let before = '';
+    let still = 0;
+    for (const until = performance.now() + LAST_MS; performance.now() < until && still < 3;) {
+      if (await Promise.race([ended, delay(LOOK_MS).then(() => false)])) return;
+      const work = `${/^rchar: (\d+)/m.exec(readProc(`/proc/${this.#number('relay')}/io`) ?? '')?.[1] ?? ''} ${statOf(this.#number('interpreter'))?.ticks ?? ''}`;
+      still = work === before ? still + 1 : 0;
+      before = work;
+    }
+    kill(this.#number('relay'), 'SIGTERM');
+    await Promise.race([this.#streamDone, delay(LAST_MS / 2)]);
   }
 
   /** Ends interpreter and relay; only when the program is gone, or has never met them. */

@@ -237,6 +237,8 @@ export class HeaptrackDecoder implements ChunkDecoder {
   }
 
   #note(text: string): void {
+    // Read again, its notes are there already.
+    if (this.#profile.info.notes.includes(text)) return;
     this.#profile.info.notes = [...this.#profile.info.notes, text];
     this.#profile.touch();
   }

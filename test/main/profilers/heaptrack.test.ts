@@ -17,6 +17,7 @@ import type { Profile } from '#core/model/profile';
 import { FIRST_OPTIONS } from '#core/protocol/api';
 import { openRecording } from '../../../main/library/open.ts';
 import { findTool } from '../../../main/profilers/find-tool.ts';
+import { loadProfile } from '../../../main/record/load.ts';
 import { startRecording } from '../../../main/record/start.ts';
 import { buildProgram } from '../../support/build-program.ts';
 import { Host, runs } from '../record/helpers.ts';
@@ -129,6 +130,12 @@ test.skipIf(leak === null || missing.length > 0)('a leak with a known truth: all
   // All of it is the program's own process.
   expect(profile.processes.nameOf(profile.threads.process.get(held.chunks[0].thread[0]) as never)).toBe('leak');
   expect(readdirSync(folder)).not.toContain('scratch');
+
+  // Its raw bytes, read again.
+  const again = loadProfile({ kind: 'decode', path: folder }, () => undefined);
+  await again.run();
+  expect(table(again.profile, laneOf(again.profile, 'heaptrack'))).toEqual(table(profile, allocated));
+  expect(span(again.profile, laneOf(again.profile, 'heaptrack held'), 'grow', 1)[0]).toBeCloseTo(grown[0], -4);
 });
 
 test.skipIf(leak === null || missing.length > 0)('temporary allocations with a known truth', async () => {
