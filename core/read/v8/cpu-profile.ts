@@ -124,8 +124,15 @@ class NodeStacks {
       at -= ticks[tick + 1];
       tick += 2;
     }
+    return this.at(row, ticks[tick]);
+  }
+
+  /** The stack of a node at a line of its function; 0 for the function as a whole. */
+  at(row: number, line: number): StackId {
+    const node = this.#nodes[row];
+    if (line === 0) return this.#caller(row);
     const up = node.parent < 0 ? NO_STACK : this.#caller(node.parent);
-    return this.#profile.stacks.intern(up, this.#frames.id(node.frame, ticks[tick]));
+    return this.#profile.stacks.intern(up, this.#frames.id(node.frame, line));
   }
 
   // Parents first. A damaged file may have a ring of callers: it ends where a node comes a second time.
@@ -196,7 +203,7 @@ function fromSamples(value: JsonObject, samples: readonly Json[], nodes: readonl
 function fromHits(value: JsonObject, nodes: readonly Node[], stacks: NodeStacks): CpuSamples | null {
   let hits = 0;
   for (const node of nodes) hits += node.hits;
-  if (!(hits > 0 && hits <= 50_000_000)) return null;
+  if (!(hits > 0 && Number.isFinite(hits))) return null;
   const start = asNumber(value['startTime'], 0);
   const end = asNumber(value['endTime'], 0);
   // Seconds in the oldest files, microseconds since.
@@ -205,11 +212,13 @@ function fromHits(value: JsonObject, nodes: readonly Node[], stacks: NodeStacks)
   const lasts: number[] = [];
   const idle: number[] = [];
   for (const [row, node] of nodes.entries()) {
-    const runs = node.ticks.length === 0 ? [node.hits] : node.ticks.filter((_, i) => i % 2 === 1);
-    for (const run of node.hits > 0 ? runs : []) {
-      found.push(stacks.next(row));
-      for (let skip = 1; skip < run; skip++) stacks.next(row);
-      lasts.push((span * run) / hits);
+    // Lines with their hits; what no line was told for is the function's.
+    const runs: number[] = [...node.ticks];
+    const rest = node.hits - node.ticks.reduce((sum, value, i) => (i % 2 === 1 ? sum + value : sum), 0);
+    if (rest > 0) runs.push(0, rest);
+    for (let i = 0; i < runs.length && node.hits > 0; i += 2) {
+      found.push(stacks.at(row, runs[i]));
+      lasts.push((span * runs[i + 1]) / hits);
       idle.push(node.state === 'idle' ? 1 : 0);
     }
   }
