@@ -113,8 +113,19 @@ const LEAST_STACK = 4096;
 const LEAST_SWITCH = 1024;
 const MOST_PERIOD = 4096;
 
+/** A plan whose stream is smaller by this factor, as far as that goes; null where nothing is left to take away. */
+export function lighter(plan: PerfPlan, factor: number): PerfPlan | null {
+  let less = halved(plan);
+  for (let done = 2; less !== null && done < factor; done *= 2) {
+    const next = halved(less);
+    if (next === null) break;
+    less = next;
+  }
+  return less;
+}
+
 /** A plan whose stream is about half as large; null where nothing is left to take away. */
-export function halved(plan: PerfPlan): PerfPlan | null {
+function halved(plan: PerfPlan): PerfPlan | null {
   const less: PerfPlan = {
     ...plan,
     stackSize: plan.stacks === 'dwarf' && plan.cpu ? Math.max(LEAST_STACK, plan.stackSize / 2) : plan.stackSize,

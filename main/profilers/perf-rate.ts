@@ -1,8 +1,9 @@
 import { readProc } from '../processes/proc.ts';
 
 const EVERY_MS = 1000;
-/** Bytes a second above which less is taken, and for how many seconds in a row: the start of a program is no reason. */
-const MOST_BYTES = 40e6;
+/** Bytes a second above which less is taken. */
+export const MOST_BYTES = 40e6;
+/** For how many seconds in a row: the start of a program is no reason. */
 const SECONDS = 3;
 
 /** How much a perf writes, from the kernel's account of it. */

@@ -12,9 +12,9 @@ import { delay } from './control.ts';
 import { perfFailure } from './perf-errors.ts';
 import { PerfLanes } from './perf-lanes.ts';
 import type { PerfAim, PerfPlan } from './perf-plan.ts';
-import { SIZES, eventsOf, faultsText, fitPlan, growthText, halved, offCpuSource, offCpuText, pagesFor, privileged, stackSizeFor } from './perf-plan.ts';
+import { SIZES, eventsOf, faultsText, fitPlan, growthText, lighter, offCpuSource, offCpuText, pagesFor, privileged, stackSizeFor } from './perf-plan.ts';
 import { PerfProcess, SampleStream } from './perf-process.ts';
-import { ByteRate } from './perf-rate.ts';
+import { ByteRate, MOST_BYTES } from './perf-rate.ts';
 import { isExiting, loadOf, natureOf } from './perf-target.ts';
 import { findPerf, timeEvent } from './perf-tool.ts';
 import type { Profiler, Run, Running } from './profiler.ts';
@@ -400,7 +400,7 @@ class PerfSession {
     void this.#inTurn(async () => {
       if (this.#stopping || this.#current === null) return;
       const rate = `${Math.round(bytes / 1e6)} MB a second`;
-      const plan = halved(this.#plan);
+      const plan = lighter(this.#plan, bytes / MOST_BYTES);
       if (plan === null) {
         this.#run.notice({ id: 'perf-bytes', level: 'warn', text: `perf writes ${rate}, with the smallest stacks already. Choose fewer processes or lanes, or a lower rate.`, command: '' });
         return;

@@ -7,7 +7,7 @@ import { findTool, versionOf } from '../../../main/profilers/find-tool.ts';
 import { PROFILERS } from '../../../main/profilers/index.ts';
 import { memoryVerdicts, offCpuVerdict, perfVerdict } from '../../../main/profilers/perf-check.ts';
 import { perfFailure } from '../../../main/profilers/perf-errors.ts';
-import { SIZES, eventsOf, fit, fitPlan, halved, offCpuSource, pagesFor, perfArgv, stackSizeFor } from '../../../main/profilers/perf-plan.ts';
+import { SIZES, eventsOf, fit, fitPlan, lighter, offCpuSource, pagesFor, perfArgv, stackSizeFor } from '../../../main/profilers/perf-plan.ts';
 import { featuresOf } from '../../../main/profilers/perf-tool.ts';
 import { pySpyVerdict } from '../../../main/profilers/py-spy-check.ts';
 import { pySpyMessage } from '../../../main/profilers/py-spy.ts';
@@ -132,14 +132,17 @@ describe('perf: plans and failures', () => {
     expect(eventsOf({ ...plan, userOnly: true, stacks: 'fp', growth: 'none' }).map(({ event }) => event)).toEqual(['cycles/freq=99/u', 'page-faults/name=page-faults,period=64,call-graph=fp/u']);
   });
   test('too much to keep up with: half of it, until nothing is left to take away', () => {
-    let plan = { path: 'perf', features: TOOL.features, event: 'cycles' as const, rate: 99, stacks: 'dwarf' as const, stackSize: 16384, userOnly: false, pages: 64, elevate: [], ...SIZES, cpu: true, offCpu: 'sched_switch' as const, faults: true, growth: 'none' as const } as Parameters<typeof halved>[0];
+    let plan = { path: 'perf', features: TOOL.features, event: 'cycles' as const, rate: 99, stacks: 'dwarf' as const, stackSize: 16384, userOnly: false, pages: 64, elevate: [], ...SIZES, cpu: true, offCpu: 'sched_switch' as const, faults: true, growth: 'none' as const } as Parameters<typeof lighter>[0];
     const steps: string[] = [];
-    for (let next = halved(plan); next !== null; next = halved(plan)) {
+    for (let next = lighter(plan, 1.2); next !== null; next = lighter(plan, 1.2)) {
       plan = next;
       steps.push(`${plan.stackSize} ${plan.switchSize} ${plan.faultPeriod}`);
     }
     expect(steps).toEqual(['8192 2048 128', '4096 1024 256', '4096 1024 512', '4096 1024 1024', '4096 1024 2048', '4096 1024 4096']);
-    expect(halved({ ...plan, stacks: 'fp', faults: false, stackSize: 16384 })).toBeNull();
+    expect(lighter({ ...plan, stacks: 'fp', faults: false, stackSize: 16384 }, 2)).toBeNull();
+    // Much too much: all at once.
+    expect(lighter({ ...plan, stackSize: 16384, ...SIZES }, 4.5)).toMatchObject({ stackSize: 4096, switchSize: 1024, faultPeriod: 512 });
+    expect(lighter({ ...plan, faults: false, stackSize: 16384, ...SIZES }, 100)).toMatchObject({ stackSize: 4096, switchSize: 1024 });
   });
   test('beyond the limit of open files events of memory go before threads do', () => {
     const plan = { path: 'perf', features: TOOL.features, event: 'cycles' as const, rate: 99, stacks: 'dwarf' as const, stackSize: 8192, userOnly: false, pages: 64, elevate: [], ...SIZES, cpu: true, offCpu: 'sched_switch' as const, faults: true, growth: 'syscalls' as const };
