@@ -78,7 +78,7 @@ export function usualLane(profile: Profile, kind?: LaneKind): Lane | null {
 }
 
 /** Lanes with every allocation, or samples of them: they say more than what the kernel sees of memory. */
-const FULL_MEMORY: readonly string[] = ['heaptrack', 'v8 heap'];
+const FULL_MEMORY: readonly string[] = ['heaptrack', 'v8 heap', 'v8 heap held'];
 
 /** From this share of merged Python samples on a lane's stacks say what Python does. */
 const WELL_MERGED = 0.6;

@@ -1,5 +1,6 @@
 // speedscope's file format: https://github.com/jlfwong/speedscope, src/lib/file-format-spec.ts. Every thread is a sampled
 // profile of its own; read back by core/read/speedscope.ts it gives the same functions, files, lines, threads and weights.
+import { isHeld } from '#core/analyze/memory';
 import type { ViewValue } from '#core/analyze/view';
 import { laneOf } from '#core/analyze/words';
 import { assertNever, UserError } from '#core/errors';
@@ -36,6 +37,7 @@ export function* speedscopeJson(profile: Profile, view: ViewValue): Iterable<Uin
     rows.stacks.push(stack);
     rows.weights.push(weight);
   });
+  if (isHeld(lane)) for (const rows of threads.values()) sumGains(rows);
   if (threads.size === 0) throw new UserError('no-samples', 'no sample lies in the selection, so there is nothing to write');
 
   // Only frames that are used are listed.
@@ -75,6 +77,15 @@ export function* speedscopeJson(profile: Profile, view: ViewValue): Iterable<Uin
     yield ENCODER.encode(']}');
   }
   yield ENCODER.encode(']}\n');
+}
+
+/** Gains and losses of held memory as one row a stack; a weight below 0 is none there, so what shrank is left out. */
+function sumGains(rows: Rows): void {
+  const sums = new Map<number, number>();
+  for (const [i, stack] of rows.stacks.entries()) sums.set(stack, (sums.get(stack) ?? 0) + rows.weights[i]);
+  const gains = [...sums].filter(([, weight]) => weight > 0);
+  rows.stacks = gains.map(([stack]) => stack);
+  rows.weights = gains.map(([, weight]) => weight);
 }
 
 function* joined(values: readonly number[], text: (value: number) => string): Iterable<Uint8Array> {

@@ -86,6 +86,7 @@ export function heaptrackVerdict(target: Target, program: Program | null, runnin
 }
 
 function launchVerdict(base: Omit<Check, 'state' | 'text'>, { kind, name }: Program): Check {
+  if (/^(node|nodejs|electron)$/.test(name)) return { ...base, state: 'no', text: `heaptrack would see what ${name} itself allocates, not the objects of JavaScript; V8's own heap profiler sees those.` };
   switch (kind) {
     case 'traced':
     case 'unknown':

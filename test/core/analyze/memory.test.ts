@@ -6,13 +6,15 @@ import { layout } from '#core/analyze/layout';
 import { heldAt, isHeld, measureOf, memoryMeasures, momentRanges, peakOf, upTo } from '#core/analyze/memory';
 import { resolve } from '#core/analyze/resolve';
 import { search } from '#core/analyze/search';
-import { EVERYTHING } from '#core/analyze/view';
+import { EVERYTHING, FIRST_VIEW } from '#core/analyze/view';
 import type { Selection } from '#core/analyze/view';
 import { countText, laneQuantity, usualLane } from '#core/analyze/words';
 import type { FunctionId, StackId, ThreadId } from '#core/model/ids';
 import { NO_THREAD } from '#core/model/ids';
 import type { Lane } from '#core/model/lane';
 import { Profile } from '#core/model/profile';
+import { foldedLines } from '#core/write/folded';
+import { speedscopeJson } from '#core/write/speedscope';
 import { functionOf, picture, stacks, treeText } from '../../support/stacks.ts';
 
 /** A lane of gains and losses: `time main;leaf +3`, one a line. */
@@ -169,6 +171,14 @@ describe('a picture of held memory', () => {
     const shrunk = tree('10 main;a +5\n20 main;a -5', { moment: 'grown', ranges: [[15, 25]] });
     expect([shrunk.total, shrunk.net, treeText(shrunk)]).toEqual([0, -5, '']);
     expect(functionsTable(shrunk).map((row) => row.total)).toEqual([-5, -5]);
+  });
+  test('exports have no weight below 0', () => {
+    const { profile, lane } = held(PROGRAM);
+    const view = { ...FIRST_VIEW, lane: { kind: lane.kind, name: lane.name }, selection: { ...EVERYTHING, moment: 'grown' as const, ranges: [[25, 45]] as const } };
+    const text = (bytes: Iterable<Uint8Array>): string => Buffer.concat([...bytes]).toString();
+    expect(text(foldedLines(profile, view))).toBe('main;cache 30\nmain;leak 7\n');
+    const { profiles } = JSON.parse(text(speedscopeJson(profile, view))) as { profiles: { weights: number[]; endValue: number }[] };
+    expect(profiles.map(({ weights, endValue }) => [weights, endValue])).toEqual([[[7, 30], 37]]);
   });
   test('leaves first, a function that lost is in the table too', () => {
     const grown = tree(PROGRAM, { moment: 'grown', ranges: [[25, 45]] }, true);

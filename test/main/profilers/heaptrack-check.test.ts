@@ -36,6 +36,9 @@ describe('a launch', () => {
     expect(check).toMatchObject({ profiler: 'heaptrack', lane: 'memory', state, version: 'heaptrack 1.4.0', command: '' });
     expect(check.text).toMatch(text);
   });
+  test('of Node: its memory is another profiler’s', () => {
+    expect(heaptrackVerdict(LAUNCH, { kind: 'traced', name: 'node' }, null, USER, TOOL)).toMatchObject({ state: 'no', text: expect.stringMatching(/V8's own heap profiler/) as string });
+  });
   test('without heaptrack: the one command', () => {
     expect(heaptrackVerdict(LAUNCH, null, null, USER, null)).toMatchObject({ state: 'fix', version: '', command: 'sudo apt-get install -y heaptrack' });
     expect(heaptrackVerdict(LAUNCH, null, null, { ...USER, root: true, distribution: 'fedora' }, null).command).toBe('dnf install -y heaptrack');
