@@ -1,8 +1,9 @@
 // What is said of a box, in the hover card, the accessible table and aloud. Pure.
 import type { CallTree } from '#core/analyze/call-tree';
-import { formatCount, formatMargin, formatPercent, formatSamples, formatWeight } from '#core/analyze/format';
+import { formatMargin, formatPercent, formatWeight } from '#core/analyze/format';
 import { placeText } from '#core/analyze/labels';
 import { marginOf } from '#core/analyze/margin';
+import { countOf, exact } from './card.ts';
 
 export interface BoxFacts {
   readonly name: string;
@@ -53,7 +54,7 @@ export function describeBox(tree: CallTree, node: number): BoxFacts {
     selfPercent: formatPercent(share(self, tree.total)),
     totalPercent: formatPercent(share(total, tree.total)),
     share: share(total, tree.total),
-    samples: tree.lane.kind === 'off-cpu' ? `${formatCount(samples)} ${samples === 1 ? 'wait' : 'waits'}, exact` : tree.lane.intervals ? `${formatSamples(samples)}, exact` : [formatSamples(samples), formatMargin(marginOf(samples, tree.samples))].filter((part) => part !== '').join(', '),
+    samples: [countOf(tree.lane, samples), exact(tree.lane) ? 'exact' : formatMargin(marginOf(samples, tree.samples))].filter((part) => part !== '').join(', '),
   };
 }
 

@@ -12,7 +12,6 @@ export const MOST_PANES = 4;
 export const LEAST_WIDTH = 240;
 export const LEAST_HEIGHT = 120;
 
-// eslint-disable-next-line svelte/prefer-svelte-reactivity -- constants, made once
 const firsts = new Map<LaneKind, PaneValue>();
 
 /** The pane of a kind as it begins. The same object each time, so that nothing is worked out anew. */

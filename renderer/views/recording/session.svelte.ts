@@ -61,6 +61,7 @@ export class Session {
   #slowTree: CallTree | null = null;
   #pool: Pane[] = [];
   /** Lanes that no pane shows, for the card. */
+  // eslint-disable-next-line svelte/prefer-svelte-reactivity -- a register; nothing on screen reads it
   readonly #unseen = new Map<LaneKind, Pane>();
 
   constructor(tab: ViewHolder, live: LiveProfile) {
@@ -296,8 +297,8 @@ export class Session {
    * without a pane has a tree for the card alone.
    */
   cardLanes(pane: Pane, fn: number): CardLane[] {
-    const kinds = new Set([...kindsToShow(this.profile, this.live.status.lanes), ...this.panes.map((one) => one.kind)]);
-    const rows: readonly LaneKind[] = kinds.size < 2 ? [pane.kind] : PANE_KINDS.includes(pane.kind) ? PANE_KINDS : [...PANE_KINDS, pane.kind];
+    const alone = [...kindsToShow(this.profile, this.live.status.lanes), ...this.panes.map((one) => one.kind)].every((kind) => kind === pane.kind);
+    const rows: readonly LaneKind[] = alone ? [pane.kind] : PANE_KINDS.includes(pane.kind) ? PANE_KINDS : [...PANE_KINDS, pane.kind];
     return rows.map((kind) => {
       const own = kind === pane.kind ? pane : this.panes.find((one) => one.kind === kind && this.shown.includes(one)) ?? this.panes.find((one) => one.kind === kind) ?? this.#unseenPane(kind);
       // What is on screen took its rows with this tick already.

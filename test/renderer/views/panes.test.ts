@@ -10,6 +10,7 @@ import type { LaneStatus } from '#core/protocol/api';
 import { cardFoot, cardRow, countOf } from '../../../renderer/views/flame/card.ts';
 import { reasonOfNode, reasonsOf } from '../../../renderer/views/flame/reasons.ts';
 import { isMeasure, measureTitle, measures } from '../../../renderer/views/recording/measures.ts';
+import { SeenThreads, threadsLabel } from '../../../renderer/views/recording/seen-threads.ts';
 import { arrange, firstPane, focusOf, kindsToShow, laneChoices, laneOfPane, mostPanes, panesOf, panesShown, selectionOf, withPane, withPanes } from '../../../renderer/views/recording/panes.ts';
 import { addStacks, stacks } from '../../support/stacks.ts';
 
@@ -199,4 +200,17 @@ describe('the card', () => {
     expect(reasonOfNode(tree, node)).toBe('disk');
     expect(reasonOfNode(tree, tree.parent(node))).toBeNull();
   });
+});
+
+test('threads are counted as rows come, of all lanes, and once', () => {
+  const { profile, lane } = stacks('a | main 1\nb | main 1');
+  const seen = new SeenThreads(profile);
+  expect(seen.count()).toBe(2);
+  addStacks({ profile, lane }, 'b | main 1\nc | main 1');
+  const off = profile.lanes[profile.addLane({ kind: 'off-cpu', unit: 'ns', name: 'sched', intervals: true })];
+  addStacks({ profile, lane: off }, '0+5 a | main 5\n0+5 d | main 5');
+  expect(seen.count()).toBe(4);
+  expect(threadsLabel(null, 4, String)).toBe('All 4 threads');
+  expect(threadsLabel([2], 4, (row) => `thread ${row}`)).toBe('thread 2');
+  expect(threadsLabel([1, 2], 4, String)).toBe('2 of 4 threads');
 });
