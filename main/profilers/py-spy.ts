@@ -86,6 +86,10 @@ async function startPySpy(run: Run): Promise<Running> {
   return {
     pause: async () => { await Promise.all(watches.map((watch) => watch.pause())); },
     resume: async () => { for (const watch of watches) watch.resume(); await Promise.resolve(); },
+    setRate: async (hz) => {
+      const rates = watches.map((watch) => watch.lower(hz));
+      return await Promise.resolve(Math.max(LEAST_HZ, ...rates));
+    },
     stop: async () => {
       await Promise.all(watches.map((watch) => watch.stop()));
       await done;
@@ -215,6 +219,12 @@ class Watch {
     if (this.#wanted !== 'pause') return;
     this.#wanted = 'run';
     this.#wake();
+  }
+
+  /** Takes fewer samples a second from the next window on; never more than now. Returns what is taken then. */
+  lower(hz: number): number {
+    this.#rate = Math.min(this.#rate, Math.max(LEAST_HZ, Math.round(hz)));
+    return this.#rate;
   }
 
   async stop(): Promise<void> {
