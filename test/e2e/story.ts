@@ -60,7 +60,7 @@ export interface BoxRow {
 const percent = (text: string): number => (text.includes('<') ? 0.05 : Number.parseFloat(text.replace(',', '.')) || 0);
 
 /** What the canvas shows, from the table that stands beside it for screen readers. */
-export async function boxes(page: Page): Promise<BoxRow[]> {
+export async function boxes(page: Page | Locator): Promise<BoxRow[]> {
   const rows = await page.locator('table[aria-label="Boxes of the flame graph"] tbody tr').evaluateAll((all) =>
     all.map((row) => [...row.children].map((cell) => cell.textContent ?? '')));
   return rows.map(([depth, name, , , selfPercent, , totalPercent, samples]) => ({
