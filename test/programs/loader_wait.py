@@ -4,6 +4,7 @@ many steps as its first argument says. With a second argument "sleep" they sleep
 
 With FLAMEBENCH_MARKS set it tells its steps.
 """
+import ctypes
 import multiprocessing
 import os
 import sys
@@ -14,26 +15,32 @@ WORKERS = 2
 SLEEPS = sys.argv[2:] == ['sleep']
 
 
-def busy(ms):
-    """CPU time, not wall time: on a busy machine the work stays the same."""
+def decode(index):
+    """CPU time, not wall time: on a busy machine the work stays the same. Each has a loop of its own, so that the leaf tells which it is."""
     if SLEEPS:
-        return time.sleep(ms / 1000)
-    until = time.thread_time() + ms / 1000
+        return time.sleep(DECODE_MS / 1000)
+    until = time.thread_time() + DECODE_MS / 1000
     total = 0
     while time.thread_time() < until:
-        total += sum(i * i for i in range(300))
+        for i in range(2000):
+            total += i * i
     return total
 
 
-def decode(index):
-    return busy(DECODE_MS)
-
-
 def shuffle(index):
-    return busy(SHUFFLE_MS)
+    if SLEEPS:
+        return time.sleep(SHUFFLE_MS / 1000)
+    until = time.thread_time() + SHUFFLE_MS / 1000
+    total = 0
+    while time.thread_time() < until:
+        for i in range(2000):
+            total ^= i * 7
+    return total
 
 
 def _worker_loop(requests, results):
+    # A main process that is killed takes its workers with it (PR_SET_PDEATHSIG).
+    ctypes.CDLL(None).prctl(1, 9)
     work = {'decode': decode, 'shuffle': shuffle}
     while True:
         what, index = requests.get()
@@ -67,7 +74,14 @@ class Loader:
 
 
 def train_step(batch):
-    return busy(STEP_MS)
+    if SLEEPS:
+        return time.sleep(STEP_MS / 1000)
+    until = time.thread_time() + STEP_MS / 1000
+    total = 0
+    while time.thread_time() < until:
+        for i in range(2000):
+            total += i % 5
+    return total
 
 
 def main(steps):

@@ -34,15 +34,11 @@ afterEach(() => {
   rmSync(home, { recursive: true, force: true });
 });
 
-async function record(args: readonly string[], samples: number): Promise<Profile> {
-  const host = new Host([home, ...args], { HOST_PROFILERS: 'perf,py-spy', HOST_OPTIONS: JSON.stringify({ lanes: ['cpu', 'off-cpu'] }) });
+/** `seconds`: 0 = until the program ends. */
+async function record(args: readonly string[], seconds: number): Promise<Profile> {
+  const host = new Host([home, ...args], { HOST_PROFILERS: 'perf,py-spy', HOST_OPTIONS: JSON.stringify({ lanes: ['cpu', 'off-cpu'], duration: seconds }) });
   hosts.push(host);
-  const end = host.until((report) => report.end !== undefined);
-  if (samples > 0) {
-    await host.until((report) => (report.samples ?? 0) > samples);
-    host.child.kill('SIGINT');
-  }
-  await end;
+  await host.until((report) => report.end !== undefined);
   await host.exited;
   return await openRecording(host.reports[0].folder ?? '');
 }
@@ -63,7 +59,7 @@ function laneWith(profile: Profile, kind: Lane['kind']): Lane {
 describe.skipIf(missing.length > 0)('a loader program', () => {
   test('while __next__ waits the workers decode', async () => {
     const pid = await startTarget(['python3', PROGRAM], children);
-    const profile = await record(['attach', String(pid)], 4000);
+    const profile = await record(['attach', String(pid)], 8);
     const { threads, processes } = profile;
     const off = laneWith(profile, 'off-cpu');
     const cpu = laneWith(profile, 'cpu');
