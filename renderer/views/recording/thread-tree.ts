@@ -1,5 +1,5 @@
 // Processes and threads as a tree: rank, process, role, name. Pure.
-import { formatCount } from '#core/analyze/format';
+import { formatCount, formatPercent } from '#core/analyze/format';
 import type { Role, Roles } from '#core/analyze/roles';
 import { rankOf } from '#core/analyze/roles';
 import type { ThreadSums } from '#core/analyze/thread-sums';
@@ -37,6 +37,10 @@ export interface TreeRow {
   readonly depth: number;
   readonly open: boolean;
 }
+
+/** Processes below this share of CPU time are one line, where there are so many of them. */
+const SMALL = 0.001;
+const MANY_SMALL = 4;
 
 const TITLES: Partial<Readonly<Record<LaneKind, string>>> = { cpu: 'CPU', 'off-cpu': 'Waiting', memory: 'Memory', cuda: 'GPU' };
 
@@ -93,6 +97,14 @@ export function threadTree(profile: Profile, columns: readonly ShareColumn[], su
   });
   const ran = (row: number): boolean => threads.onCpu.get(row) > 0 || (columns[first]?.kind === 'cpu' ? sums[first].of(row) > 0 : sums.some((sum) => sum.of(row) > 0));
 
+  const total = columns[first]?.kind === 'cpu' ? sums[first].total : 0;
+  const isSmall = (weights: readonly number[]): boolean => total > 0 && weights[first] < SMALL * total;
+  // An exec makes a new row: what a process was before it became its program is its past.
+  const newest = new Map<string, number>();
+  const placeInTime = (row: number): string => `${threads.process.get(row)} ${threads.tid.get(row)}`;
+  for (let row = 0; row < threads.length; row++) newest.set(placeInTime(row), Math.max(threads.generation.get(row), newest.get(placeInTime(row)) ?? 0));
+  const isPast = (row: number): boolean => threads.generation.get(row) < (newest.get(placeInTime(row)) ?? 0) && isSmall(sums.map((sum) => sum.of(row)));
+
   // Workers stand under the process that started them.
   const workers = new Map<number, number[]>();
   for (const process of ofProcess.keys()) {
@@ -104,7 +116,12 @@ export function threadTree(profile: Profile, columns: readonly ShareColumn[], su
   const processNode = (process: number, rows: readonly number[]): TreeNode => {
     const groups = new Map<string, number[]>();
     const idle: number[] = [];
+    const past: number[] = [];
     for (const row of rows) {
+      if (isPast(row)) {
+        past.push(row);
+        continue;
+      }
       // A main thread that only waits is no idle thread of a pool: what it waits for is the question.
       if (!ran(row) && (process < 0 || threads.tid.get(row) !== processes.pid.get(process))) {
         idle.push(row);
@@ -120,12 +137,11 @@ export function threadTree(profile: Profile, columns: readonly ShareColumn[], su
       const nodes = group.map((row) => leaf(row, roles.of(row)));
       return nodes.length === 1 ? nodes[0] : make(key, key.slice(key.indexOf(' ') + 1), `${formatCount(nodes.length)} threads`, roles.of(group[0]), nodes);
     });
-    if (idle.length > 0) {
-      children.push({
-        key: `i${process}`, label: idle.length === 1 ? '1 thread that never ran' : `${formatCount(idle.length)} threads that never ran`, note: '', role: 'other', idle: true, rows: idle,
-        weights: sums.map((sum) => idle.reduce((total, row) => total + sum.of(row), 0)), children: [],
-      });
-    }
+    const fold = (key: string, label: string, folded: readonly number[]): void => {
+      if (folded.length > 0) children.push({ key, label, note: '', role: 'other', idle: true, rows: folded, weights: sums.map((sum) => folded.reduce((all, row) => all + sum.of(row), 0)), children: [] });
+    };
+    fold(`i${process}`, idle.length === 1 ? '1 thread that never ran' : `${formatCount(idle.length)} threads that never ran`, idle);
+    fold(`b${process}`, `What it was before (${formatCount(past.length)})`, past);
     const own = (workers.get(process) ?? []).map((worker) => processNode(worker, ofProcess.get(worker) ?? []));
     if (own.length === 1) children.push(own[0]);
     else if (own.length > 1) children.push(make(`l${process}`, 'Loaders', `${formatCount(own.length)} processes`, 'loader', own));
@@ -141,6 +157,19 @@ export function threadTree(profile: Profile, columns: readonly ShareColumn[], su
     // A process that did nothing at all was there for a moment.
     if (ofProcess.size > 1 && node.weights.every((weight) => weight === 0)) continue;
     tops.push({ rank: process < 0 ? -1 : rankOf(profile, process), node });
+  }
+  // Helpers that were there for a moment (the shells of a shim) are one line. Who started something that is shown is none of them.
+  const starters = new Set<number>();
+  for (const { node } of tops) {
+    if (isSmall(node.weights)) continue;
+    for (let at = processes.parent.get(Number(node.key.slice(1))), steps = 0; at >= 0 && steps < 64; at = processes.parent.get(at), steps++) starters.add(at);
+  }
+  const small = tops.filter(({ rank, node }) => rank < 0 && isSmall(node.weights) && !starters.has(Number(node.key.slice(1))));
+  if (small.length >= MANY_SMALL && small.length < tops.length) {
+    const gone = new Set(small);
+    tops.splice(0, tops.length, ...tops.filter((one) => !gone.has(one)));
+    const folded = make('small', `${formatCount(small.length)} processes under ${formatPercent(SMALL)} of CPU time`, '', 'other', small.map(({ node }) => node));
+    tops.push({ rank: -1, node: { ...folded, idle: true } });
   }
   const ranks = new Map<number, TreeNode[]>();
   for (const { rank, node } of tops) ranks.set(rank, [...(ranks.get(rank) ?? []), node]);

@@ -116,6 +116,30 @@ describe('the tree', () => {
     expect(model(profile)[0].label).toBe('Rank 0');
   });
 
+  test('helpers of a moment are one line, and so is what a process was before', () => {
+    const profile = new Profile();
+    const { processes, threads } = profile;
+    const lane = profile.lanes[profile.addLane({ kind: 'cpu', unit: 'ns', name: 'cpu-clock' })];
+    const starter = processes.add({ pid: 5, name: 'launcher' });
+    const main = processes.add({ pid: 7, name: 'train.py', parent: starter });
+    const thread = (process: ProcessId, tid: number, name: string, generation: number, worked: number): void => {
+      lane.push(1, threads.add({ process, tid, name, generation }), -1, worked);
+    };
+    thread(starter, 5, 'launcher', 0, 1);
+    thread(main, 7, 'sh', 0, 1);
+    thread(main, 7, 'pyenv', 1, 2);
+    thread(main, 7, 'python3', 2, 10_000);
+    for (let i = 0; i < 5; i++) thread(processes.add({ pid: 20 + i, name: 'bash', parent: main }), 20 + i, 'bash', 0, 1);
+    expect(text(model(profile)).replaceAll(/ (?:< )?[\d.]+ %$/gm, '')).toBe(picture(`
+      - train.py 7
+        python3 7
+        What it was before (2)
+      - launcher 5
+        launcher 5
+      + 5 processes under 0.1 % of CPU time
+    `));
+  });
+
   test('ten thousand threads', () => {
     const profile = new Profile();
     const lane = profile.lanes[profile.addLane({ kind: 'cpu', unit: 'ns', name: 'cpu-clock' })];
