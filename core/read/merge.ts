@@ -27,8 +27,11 @@ import { PythonSpans } from './python-spans.ts';
 
 /** What py-spy saw of threads, as its windows are read. Times in ns of the profile. */
 export interface PythonSink {
-  /** One stack of a thread over [from, to). The spans of a thread come in order of time. */
-  span(pid: number, tid: number, from: number, to: number, stack: StackId): void;
+  /**
+   * One stack of a thread over [from, to). The spans of a thread come in order of time. `seen`: when it was last looked at and
+   * had it; absent: nobody knows, once at least.
+   */
+  span(pid: number, tid: number, from: number, to: number, stack: StackId, seen?: number): void;
   /** All that runs Python in a process was looked at up to here. */
   covered(pid: number, until: number): void;
 }
@@ -40,6 +43,10 @@ const LAG = 10e6;
 const LATE = 40e6;
 /** Its clock begins a few ms before the moment that we take for its start, ns. */
 const EARLY = 8e6;
+/** Clocks are read at different instructions, ns. */
+const SLACK = 1e6;
+/** Callers that change more often than that around a moment come and go too fast to be told by time. */
+const SELDOM = 3;
 /** Callers that a thread had this long before and after a moment it had then, ns: of those that come and go faster both are seen. */
 const STEADY = 70e6;
 /** How far away a stack is looked for that fits what the native one says, ns: functions that are short are seen seldom. */
@@ -120,7 +127,7 @@ export class Merger implements PythonSink {
     this.#seams = new Seams(profile, this.#shapes.functions);
   }
 
-  span(pid: number, tid: number, from: number, to: number, stack: StackId): void {
+  span(pid: number, tid: number, from: number, to: number, stack: StackId, seen = -Infinity): void {
     if (tid <= 0 || !(to > from)) return;
     const key = `${pid} ${tid}`;
     let spans = this.#spans.get(key);
@@ -128,7 +135,7 @@ export class Merger implements PythonSink {
       this.#spans.set(key, (spans = new PythonSpans()));
       this.#threads = this.#threads.map((state) => (state?.spans === null ? undefined : state));
     }
-    spans.add(from, to, stack);
+    spans.add(from, to, stack, Math.max(seen, from, to - LATE));
     this.#shapes.saw(pid, stack);
   }
 
@@ -246,11 +253,27 @@ export class Merger implements PythonSink {
 
   /** The stacks that time leaves for a moment or an interval, the likeliest first. */
   #meant(spans: PythonSpans, nearest: number, from: number, to: number): StackId[] {
+    const middle = (from + to) / 2;
     const meant = [spans.stackOf(nearest)];
+    // One may be meant from when the one before was last seen until the next one is.
     let first = nearest;
-    while (spans.away(first - 1, from) <= EARLY) first--;
-    for (let span = first; span < nearest || spans.away(span, to) <= LATE; span++) if (span !== nearest) meant.push(spans.stackOf(span));
+    while (spans.away(first - 1, middle - EARLY) < Infinity && spans.startOf(first) > middle - EARLY) first--;
+    for (let span = first; span <= nearest || (spans.away(span, middle) < Infinity && spans.seenOf(span - 1) <= middle + SLACK); span++) {
+      if (span !== nearest) meant.push(spans.stackOf(span));
+    }
     return meant;
+  }
+
+  /** Whether what comes next in these stacks after their first frames changes so seldom around a moment that time can tell it. */
+  #slow(spans: PythonSpans, nearest: number, from: number, to: number, frames: number): boolean {
+    let changes = 0;
+    let before = -1;
+    for (const stack of this.#steady(spans, nearest, from, to)) {
+      const next = this.#shapes.of(stack).functions[frames] ?? -1;
+      if (before >= 0 && next >= 0 && next !== before) changes++;
+      if (next >= 0) before = next;
+    }
+    return changes <= SELDOM;
   }
 
   /**
@@ -282,7 +305,7 @@ export class Merger implements PythonSink {
     if (fitting.size === 0) return near < 0 ? null : this.#callers(meant.length > 0 ? meant : [spans.stackOf(near)], seam);
     const stacks = [...fitting.values()];
     if (meant.length === 0) return this.#shared(stacks);
-    for (const stack of this.#steady(spans, nearest, from, to)) shapes.push(this.#shapes.of(stack));
+    if (!this.#slow(spans, nearest, from, to, common(stacks.map((stack) => this.#shapes.of(stack))))) for (const stack of this.#steady(spans, nearest, from, to)) shapes.push(this.#shapes.of(stack));
     const certain = shapes[0].functions.slice(0, common(shapes));
     const lengths = stacks.map((stack) => common([{ functions: certain, id: -1 }, this.#shapes.of(stack)]));
     const most = Math.max(...lengths);

@@ -6,6 +6,8 @@ export class PythonSpans {
   #starts = new Float64Array(64);
   #ends = new Float64Array(64);
   #stacks = new Int32Array(64);
+  /** When each was last seen. */
+  #seen = new Float64Array(64);
   /** Spans before `#from` were forgotten. */
   #from = 0;
   #length = 0;
@@ -16,18 +18,23 @@ export class PythonSpans {
     return this.#length - this.#from;
   }
 
-  /** Takes [from, to) with its stack; what lies before the end of the last span is left out. */
-  add(from: number, to: number, stack: StackId): void {
+  /**
+   * Takes [from, to) with its stack; what lies before the end of the last span is left out. `seen`: when the thread was last
+   * looked at and had it. What it had from then to `to` nobody knows.
+   */
+  add(from: number, to: number, stack: StackId, seen: number): void {
     const last = this.#length - 1;
     const start = last >= this.#from ? Math.max(from, this.#ends[last]) : from;
     if (!(to > start)) return;
     if (last >= this.#from && this.#stacks[last] === stack && this.#ends[last] === start) {
       this.#ends[last] = to;
+      this.#seen[last] = seen;
       return;
     }
     if (this.#length === this.#starts.length) this.#room();
     this.#starts[this.#length] = start;
     this.#ends[this.#length] = to;
+    this.#seen[this.#length] = seen;
     this.#stacks[this.#length++] = stack;
   }
 
@@ -55,6 +62,11 @@ export class PythonSpans {
   /** The stack of a span that `find` gave, NO_STACK where that is -1. */
   stackOf(span: number): StackId {
     return (span < 0 ? NO_STACK : this.#stacks[span]) as StackId;
+  }
+
+  /** Until when a span was surely there, ns; -Infinity where there is no such span. */
+  seenOf(span: number): number {
+    return span < this.#from || span >= this.#length ? -Infinity : this.#seen[span];
   }
 
   /** When a span begins, ns; -Infinity where there is no such span. */
@@ -92,6 +104,7 @@ export class PythonSpans {
     };
     this.#starts = moved(new Float64Array(size), this.#starts);
     this.#ends = moved(new Float64Array(size), this.#ends);
+    this.#seen = moved(new Float64Array(size), this.#seen);
     this.#stacks = moved(new Int32Array(size), this.#stacks);
     this.#from = 0;
     this.#length = kept;

@@ -170,7 +170,7 @@ export class PySpyDecoder {
       for (const span of thread.spans) {
         const stack = this.#stack(span.frames, frames);
         const leaf = trace.frames[span.frames[span.frames.length - 1]];
-        this.#fill(Math.max(from, zero + span.start * 1000), Math.min(limit, zero + span.end * 1000), watched, stack, knownIdle(leaf), window.idle ?? false);
+        this.#fill(Math.max(from, zero + span.start * 1000), Math.min(limit, zero + span.end * 1000), watched, stack, knownIdle(leaf), window.idle ?? false, zero + span.seen * 1000);
         last = stack;
       }
       if (last !== NO_STACK) held.stacks.set(watched, last);
@@ -204,10 +204,10 @@ export class PySpyDecoder {
   }
 
   /** Samples of one stack on the grid points of [from, to), ns since time 0. */
-  #fill(from: number, to: number, thread: Watched, stack: StackId, idleLeaf: boolean, keepIdle: boolean): void {
+  #fill(from: number, to: number, thread: Watched, stack: StackId, idleLeaf: boolean, keepIdle: boolean, seen = from): void {
     const period = this.#period;
     const lane = this.#profile.lanes[this.#laneId()];
-    this.#options.sink?.span(thread.pid, thread.tid, from, to, stack);
+    this.#options.sink?.span(thread.pid, thread.tid, from, to, stack, Math.min(to, Math.max(from, seen)));
     for (let k = Math.ceil(from / period); k * period < to; k++) {
       const time = k * period;
       let active = !idleLeaf;

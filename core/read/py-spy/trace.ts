@@ -9,6 +9,8 @@ import { mendTorn } from './torn.ts';
 export interface TraceSpan {
   readonly start: number;
   readonly end: number;
+  /** When the thread was last looked at and had it, from `start` on: the moments at which any thread's stack changed tell. */
+  readonly seen: number;
   readonly frames: readonly number[];
 }
 
@@ -47,6 +49,9 @@ interface Shared {
   time: number;
 }
 
+/** Threads are looked at one after the other; what lies further apart is another look, us. */
+const ONE_LOOK = 3000;
+
 interface Building {
   pid: number;
   tid: number;
@@ -69,6 +74,8 @@ export function readTrace(text: string): Trace | null {
   const rows = new Map<string, number>();
   const threads = new Map<string, Building>();
   const shared = new Map<number, Shared>();
+  /** When py-spy looked, as far as anything had changed. */
+  const looks: number[] = [];
   let skipped = 0;
   let start = Infinity;
   let end = 0;
@@ -86,6 +93,7 @@ export function readTrace(text: string): Trace | null {
     let state = shared.get(event.tid);
     if (state === undefined) shared.set(event.tid, (state = { stack: [], thread: null, time: -1 }));
     if (state.thread !== thread || state.time !== event.ts) {
+      if (!(event.ts <= (looks.at(-1) ?? -1))) looks.push(event.ts);
       leave(state);
       step(thread, event.ts);
       state.thread = thread;
@@ -122,9 +130,19 @@ export function readTrace(text: string): Trace | null {
   for (const state of shared.values()) leave(state);
   for (const thread of threads.values()) {
     step(thread, end);
+    lastSeen(thread.spans, looks);
     mendTorn(thread.spans, frames);
   }
   return { frames, threads: [...threads.values()], start: start === Infinity ? 0 : start, end, skipped, cut: parsed.cut };
+}
+
+/** When each of a thread's spans was last seen. Both are in order of time. */
+function lastSeen(spans: TraceSpan[], looks: readonly number[]): void {
+  let look = 0;
+  for (const [i, span] of spans.entries()) {
+    while (look + 1 < looks.length && looks[look + 1] < span.end - ONE_LOOK) look++;
+    if (look < looks.length && looks[look] > span.start && looks[look] < span.end - ONE_LOOK) spans[i] = { ...span, seen: looks[look] };
+  }
 }
 
 /** The process that was looked at last holds its stack until it is looked at again. */
@@ -135,7 +153,7 @@ function leave({ thread, stack }: Shared): void {
 /** Ends the span of the stack as it was until now. */
 function step(thread: Building, now: number): void {
   if (now > thread.last && thread.stack.length > 0) {
-    thread.spans.push({ start: thread.last, end: now, frames: thread.stack.slice() });
+    thread.spans.push({ start: thread.last, end: now, seen: thread.last, frames: thread.stack.slice() });
   }
   if (now > thread.last) thread.last = now;
 }
