@@ -150,9 +150,9 @@ function stepped(strip: LaneStrip, from: number, span: number, count: number, un
   return values;
 }
 
-/** A top that does not move with every sample: 1, 1.5, 2, 3 and so on. */
+/** A top that does not move with every sample: 1, 1.5, 2, 3 and so on. The largest part alone may stick out a little. */
 export function scaleTop(largest: number): number {
-  for (let power = 1e-3; power < 1e15; power *= 10) for (const factor of [1, 1.5, 2, 3, 4, 6, 8]) if (power * factor >= largest * 0.8) return power * factor;
+  for (let power = 1e-3; power < 1e15; power *= 10) for (const factor of [1, 1.5, 2, 3, 4, 6, 8]) if (power * factor >= largest * 0.95) return power * factor;
   return largest;
 }
 
