@@ -93,7 +93,7 @@ export class CostMeter {
   }
 
   /** The same of the last seconds, with the lane that costs most. */
-  get recent(): { readonly percent: number; readonly most: LaneKind; readonly mostPercent: number } | null {
+  get recent(): { readonly percent: number; /** What samples at a rate are of it. */ readonly sampledPercent: number; readonly most: LaneKind; readonly mostPercent: number } | null {
     const last = this.#readings.at(-1);
     const first = this.#readings.at(0);
     if (last === undefined || first === undefined) return null;
@@ -107,7 +107,8 @@ export class CostMeter {
       most = kind as LaneKind;
       mostCost = one;
     }
-    return { percent: ((last.cost - first.cost) / cpu) * 100, most, mostPercent: (mostCost / cpu) * 100 };
+    const sampled = (last.costs.get('cpu') ?? 0) - (first.costs.get('cpu') ?? 0);
+    return { percent: ((last.cost - first.cost) / cpu) * 100, sampledPercent: (sampled / cpu) * 100, most, mostPercent: (mostCost / cpu) * 100 };
   }
 
   /** Whether the recent cost has been above `percent` for three seconds; counts anew after `forget`. */

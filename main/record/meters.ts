@@ -12,6 +12,8 @@ import { OwnMeter, ProfilerMeter, TargetMeter } from './meter.ts';
 
 /** No profiler is told to take fewer samples a second. */
 const LEAST_HZ = 10;
+/** Samples must be at least this part of the cost for a lower rate to be of use. */
+const LEAST_PART = 0.4;
 
 export interface MetersOptions {
   readonly decoder: () => DecoderHost;
@@ -126,15 +128,16 @@ export class Meters {
     if (recent === null) return;
     const { setRate, notice, mostCost } = this.#options;
     const cost = `${recent.percent.toFixed(1)} %`;
-    // Samples at a rate are a part of the cost only: where they are the smaller part, another rate changes little.
-    const taken = this.#rate > LEAST_HZ ? await setRate(Math.max(LEAST_HZ, Math.round(this.#rate / 2))) : null;
+    // Samples at a rate are a part of the cost only: where they are a small one, another rate would take detail and save little.
+    const helps = recent.sampledPercent >= recent.percent * LEAST_PART;
+    const taken = helps && this.#rate > LEAST_HZ ? await setRate(Math.max(LEAST_HZ, Math.round(this.#rate / 2))) : null;
     if (taken !== null && taken < this.#rate) {
       this.#rate = taken;
       notice('cost', 'warn', `Sampling cost ${cost} of the target; the rate was lowered from ${hertz(this.#firstRate)} to ${hertz(taken)} Hz.${this.#rest(recent)}`);
       return;
     }
-    this.#helpless = true;
-    notice('cost-most', 'warn', `Recording costs ${cost} of the target, more than the ${mostCost} % that were set${this.#rate < this.#firstRate ? `, at ${hertz(this.#rate)} Hz` : ''}.${this.#rest(recent) || ' No profiler here takes fewer samples.'}`);
+    this.#helpless = helps;
+    notice('cost-most', 'warn', `Recording costs ${cost} of the target, more than the ${mostCost} % that were set${this.#rate < this.#firstRate ? `, at ${hertz(this.#rate)} Hz` : ''}.${this.#rest(recent) || (helps ? ' No profiler here takes fewer samples.' : ' Fewer lanes cost less.')}`);
   }
 
   #rest(recent: { readonly most: string; readonly mostPercent: number }): string {

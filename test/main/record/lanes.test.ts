@@ -188,7 +188,9 @@ describe('what profiling costs', () => {
     expect(meter.total).toBeCloseTo(0.27);
     for (let s = 11; s <= 20; s++) meter.add(s * S, cpu(1000 + (s - 10) * 3000), 'dwarf', 'none', s * S);
     expect(meter.recent?.percent).toBeCloseTo(8.1);
-    expect(meter.total).toBeLessThan(5);
+    expect(meter.recent?.sampledPercent).toBeCloseTo(8.1);
+    meter.add(21 * S, [...cpu(34_000), { kind: 'off-cpu', name: 'sched_switch', samples: 90_000, rows: 10 }], 'dwarf', 'dwarf', 21 * S);
+    expect(meter.recent).toMatchObject({ most: 'off-cpu', percent: expect.closeTo(44.1), sampledPercent: expect.closeTo(8.1), mostPercent: expect.closeTo(36) });
   });
   test('it must last for three seconds; after a change it counts anew', () => {
     const meter = new CostMeter();
