@@ -179,6 +179,7 @@ export class HeaptrackDecoder implements ChunkDecoder {
         return;
       case 'x':
       case 'm':
+        if (this.#kinds > 0) return this.#profile.skip('lines of no known kind');
         throw new UserError('heaptrack-raw', 'this is what heaptrack recorded before it was interpreted (heaptrack --raw): it has addresses and no names', {
           hint: 'Interpret it on the machine that recorded it, then open the result.',
           command: 'zstd -dc FILE.raw.zst | /usr/lib/heaptrack/libexec/heaptrack_interpret | zstd > FILE.zst',
@@ -213,8 +214,9 @@ export class HeaptrackDecoder implements ChunkDecoder {
 
   #comment(bytes: Uint8Array, start: number, end: number): void {
     if (this.#format >= 0 || this.#options.zeroWall === undefined) return;
-    const match = /^# started (\d{10,20})$/.exec(textOf(bytes, start, Math.min(end, start + 100)));
-    if (match !== null) this.#startedAt = Number(match[1]) - this.#options.zeroWall;
+    const match = /^# started (\d{10})(\d{9})?/.exec(textOf(bytes, start, Math.min(end, start + 100)));
+    // A `date` without nanoseconds gives seconds alone.
+    if (match !== null) this.#startedAt = Number(match[1]) * 1e9 + Number(match[2] ?? 0) - this.#options.zeroWall;
   }
 
   #command(command: string): void {

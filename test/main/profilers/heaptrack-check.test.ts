@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Target } from '#core/protocol/api';
+import { FIRST_OPTIONS } from '#core/protocol/api';
+import { mayStart } from '../../../main/profilers/checks.ts';
 import type { HeaptrackTarget } from '../../../main/profilers/heaptrack-check.ts';
 import { checkHeaptrack, heaptrackRisk, heaptrackVerdict } from '../../../main/profilers/heaptrack-check.ts';
 import { programOf } from '../../../main/profilers/heaptrack-program.ts';
@@ -43,6 +45,13 @@ describe('a launch', () => {
     expect(heaptrackVerdict(LAUNCH, null, null, USER, null)).toMatchObject({ state: 'fix', version: '', command: 'sudo apt-get install -y heaptrack' });
     expect(heaptrackVerdict(LAUNCH, null, null, { ...USER, root: true, distribution: 'fedora' }, null).command).toBe('dnf install -y heaptrack');
   });
+});
+
+test('it starts only where memory was asked for in full, or its name was said, and its risk was accepted', () => {
+  const light = { ...FIRST_OPTIONS, lanes: ['memory'] as const };
+  const full = { ...light, memory: 'full' as const };
+  expect([mayStart(heaptrack, LAUNCH, light), mayStart(heaptrack, LAUNCH, full), mayStart(heaptrack, LAUNCH, { ...light, profilers: ['heaptrack'] })]).toEqual([false, true, true]);
+  expect([mayStart(heaptrack, ATTACH, full), mayStart(heaptrack, ATTACH, { ...full, risks: ['heaptrack'] })]).toEqual([false, true]);
 });
 
 describe('a process that runs', () => {
