@@ -63,6 +63,8 @@ export interface Check {
   readonly risk?: string;
   /** It records every allocation: it starts only when `RecordOptions.memory` is `full`. */
   readonly full?: boolean;
+  /** It only stands in for others, and they work here: it does not start unless it is named. */
+  readonly spare?: boolean;
 }
 
 export interface RecordOptions {

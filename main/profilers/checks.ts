@@ -17,7 +17,10 @@ export async function checksOf(profilers: readonly Profiler[], target: Target): 
   }));
   const system = readSystem();
   const refused = await refusedHere(system);
-  return all.flat().map((check) => withRefused(check, refused, system));
+  const checks = all.flat().map((check) => withRefused(check, refused, system));
+  const working = new Set(checks.filter(works).map((check) => check.profiler));
+  const spare = new Set(profilers.filter((profiler) => profiler.insteadOf?.some((other) => working.has(other)) === true).map((profiler) => profiler.id));
+  return checks.map((check) => (spare.has(check.profiler) ? { ...check, spare: true } : check));
 }
 
 /** Whether a check says that the lane can be filled. */
