@@ -33,6 +33,7 @@ export function works(check: Check): boolean {
 /** Whether a profiler would be started: its depth was asked for, its risk was accepted, and it was not left out. */
 export function wanted(check: Check, options: Choice): boolean {
   if (options.profilers.length > 0 && !options.profilers.includes(check.profiler)) return false;
+  if (check.spare === true && !options.profilers.includes(check.profiler)) return false;
   if (check.full === true && options.memory !== 'full' && !options.profilers.includes(check.profiler)) return false;
   return (check.risk ?? '') === '' || options.risks.includes(check.profiler);
 }
@@ -40,7 +41,8 @@ export function wanted(check: Check, options: Choice): boolean {
 /** The best that can be had of a lane with these options. */
 export function laneState(group: LaneGroup, options: Choice): Check['state'] {
   const usable = group.checks.filter((check) => wanted(check, options));
-  return ORDER.find((state) => usable.some((check) => check.state === state)) ?? (group.checks.some((check) => check.state !== 'no') ? 'fix' : 'no');
+  // A spare that works is none of what stands in the way.
+  return ORDER.find((state) => usable.some((check) => check.state === state)) ?? (group.checks.some((check) => check.spare !== true && check.state !== 'no') ? 'fix' : 'no');
 }
 
 /**

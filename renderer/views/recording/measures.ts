@@ -37,9 +37,24 @@ export function isMeasure(measure: Measure, profile: Profile, lane: Lane | null,
   return measure.moment === undefined || (measureOf(profile, lane, moment)?.moment ?? 'held') === measure.moment;
 }
 
-/** The measure that a lane shows, in a word; null for a lane that is no memory. */
+/** The measure that a lane shows; null for a lane that is no memory. */
 export function measureTitle(profile: Profile, lane: Lane | null, moment: Moment | undefined): string | null {
   if (lane === null) return null;
   if (lane.kind === 'faults') return 'Page faults';
   return measureOf(profile, lane, moment)?.title ?? null;
+}
+
+/** As `measureTitle`, in a word: for the card. */
+export function measureWord(profile: Profile, lane: Lane | null, moment: Moment | undefined): string | null {
+  if (lane === null) return null;
+  if (lane.kind === 'faults') return 'Page faults';
+  switch (measureOf(profile, lane, moment)?.key) {
+    case undefined: return null;
+    case 'allocated': return 'Allocated';
+    case 'grown': return 'Grew';
+    case 'held': return 'Held';
+    case 'peak': return 'At peak';
+    case 'temporary': return 'Temporary';
+    case 'allocations': return 'Allocations';
+  }
 }

@@ -9,7 +9,7 @@ import type { LiveProfile } from '../../state/live-profile.svelte.ts';
 import { Pane } from './pane.svelte.ts';
 import type { CardLane } from '../flame/card.ts';
 import { cardTitle } from '../flame/card.ts';
-import { measureTitle } from './measures.ts';
+import { measureWord } from './measures.ts';
 import { MOST_PANES, PANE_KINDS, firstPane, focusOf, kindsToShow, panesOf, panesShown, withPane, withPanes } from './panes.ts';
 import type { StackChoice } from './stacks.ts';
 
@@ -303,7 +303,7 @@ export class Session {
       const own = kind === pane.kind ? pane : this.panes.find((one) => one.kind === kind && this.shown.includes(one)) ?? this.panes.find((one) => one.kind === kind) ?? this.#unseenPane(kind);
       // What is on screen took its rows with this tick already.
       if (!this.shown.includes(own)) own.tree?.update();
-      return { kind, title: measureTitle(this.profile, own.lane, own.moment) ?? cardTitle(kind), tree: own.tree, row: own.rowOf(fn) };
+      return { kind, title: measureWord(this.profile, own.lane, own.moment) ?? cardTitle(kind), tree: own.tree, row: own.rowOf(fn) };
     });
   }
 

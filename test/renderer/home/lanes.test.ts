@@ -47,6 +47,12 @@ describe('lanes of a recording', () => {
     expect(laneState(memory, { ...USUAL, memory: 'full', risks: ['heaptrack'] })).toBe('ready');
   });
 
+  test('what only stands in is not told of while the others work, and starts when it is named', () => {
+    const cpu = group('cpu', [...CHECKS, check('python-helper', 'cpu', 'ready', { spare: true })]);
+    expect(laneLines(cpu, USUAL).map((one) => one.profiler)).toEqual(['perf', 'py-spy']);
+    expect(laneLines(cpu, { ...USUAL, profilers: ['python-helper'] }).map((one) => one.profiler)).toEqual(['python-helper']);
+  });
+
   test('a line says what will be done, each text once', () => {
     const same = [check('a', 'cpu', 'ready', { text: 'one' }), check('b', 'cpu', 'ready', { text: 'one' }), check('c', 'cpu', 'no', { text: 'never' })];
     expect(laneLines(group('cpu', same), USUAL).map((one) => one.text)).toEqual(['one']);
