@@ -92,6 +92,8 @@ export interface LinkInput {
   readonly hostLane: { readonly name: string; readonly source: string } | null;
   /** Lanes are emptied first: an earlier call saw only a part of the same input. */
   readonly again: boolean;
+  /** GPU work may come later: its lanes are made already. */
+  readonly expectsGpu?: boolean;
 }
 
 export interface LinkResult {
@@ -140,7 +142,7 @@ export function linkGpu(input: LinkInput): LinkResult {
     return row;
   };
 
-  if (operations.length > 0) {
+  if (operations.length > 0 || input.expectsGpu === true) {
     const noRecord = marker('[no launch record]');
     let unlaunched = 0;
     let placedByOperator = 0;

@@ -27,9 +27,9 @@ function matchKineto(head: Uint8Array): Match {
   return /"traceEvents"\s*:/.test(text) && EVENTS.test(text) ? 'yes' : 'no';
 }
 
-/** A first picture after so many bytes, then each time four times as many were read. */
+/** A first picture after so many bytes, then each time eight times as many were read. */
 const FIRST_PICTURE = 16e6;
-const NEXT_PICTURE = 4;
+const NEXT_PICTURE = 8;
 
 class KinetoDecoder implements ChunkDecoder {
   readonly #profile: Profile;

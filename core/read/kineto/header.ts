@@ -12,6 +12,8 @@ export class TraceHeader {
   traceName = '';
   /** Names of the GPUs by number. */
   readonly devices = new Map<number, string>();
+  /** Whether the list of GPUs has come. */
+  tellsDevices = false;
   /** Rank in a distributed run, -1 = none is told. */
   toldRank = -1;
   worldSize = 0;
@@ -37,6 +39,7 @@ export class TraceHeader {
       case 'traceName': this.traceName = asText(value); break;
       case 'cuda_runtime_version': this.cuda = version(asNumber(value, 0)); break;
       case 'deviceProperties':
+        this.tellsDevices = true;
         for (const device of asArray(value)) {
           if (isObject(device) && asText(device['name']) !== '') this.devices.set(asNumber(device['id'], this.devices.size), asText(device['name']));
         }

@@ -5,59 +5,8 @@
 // Only the current event is kept in memory. JSON is read strictly, so that damage is found where it is; reading then goes on at the
 // next thing that begins like an event, and the damage is counted with its place. A file that breaks off is kept up to there.
 import { ByteTable } from '../byte-table.ts';
-import { ARG_KEYS, EVENT_KEYS, tableOf } from './words.ts';
-
-/** One event: the fields that we know, -1 (or NaN) where it has none. The scanner uses one object for all of them. */
-export class TraceEvent {
-  /** Character code of the phase; 0 = none. */
-  phase = 0;
-  /** Row of `categories`, `names`, `ids` (pid and tid as texts) of the scanner. */
-  category = -1;
-  name = -1;
-  pid = -1;
-  tid = -1;
-  /** Time: whole microseconds, and nanoseconds beside them. NaN = none. */
-  micros = NaN;
-  nanos = 0;
-  /** ns; -1 = none. */
-  duration = -1;
-  /** Id of a flow. */
-  flow = -1;
-  external = -1;
-  correlation = -1;
-  stream = NaN;
-  device = NaN;
-  /** Bytes copied, set or allocated (negative: freed). NaN = none. */
-  bytes = NaN;
-  address = NaN;
-  allocated = NaN;
-  reserved = NaN;
-  /** 0 CPU, 1 CUDA. */
-  deviceType = NaN;
-  pythonId = -1;
-  pythonParent = -1;
-  pythonThread = -1;
-  sequence = -1;
-  forwardThread = -1;
-  order = -1;
-  graph = -1;
-  graphNode = -1;
-  /** Rows of `texts` and `names`. */
-  callStack = -1;
-  argName = -1;
-  /** Where it begins in the unpacked file. */
-  place = 0;
-
-  reset(place: number): void {
-    this.phase = 0;
-    this.category = this.name = this.pid = this.tid = this.duration = this.flow = this.external = this.correlation = -1;
-    this.micros = this.stream = this.device = this.bytes = this.address = this.allocated = this.reserved = this.deviceType = NaN;
-    this.pythonId = this.pythonParent = this.pythonThread = this.sequence = this.forwardThread = this.order = this.graph = this.graphNode = -1;
-    this.callStack = this.argName = -1;
-    this.nanos = 0;
-    this.place = place;
-  }
-}
+import { TraceEvent } from './event.ts';
+import { ARG_KEYS, EVENT_KEYS, known, wordsOf } from './words.ts';
 
 export interface TraceSink {
   /** Valid during the call. */
@@ -80,8 +29,8 @@ const QUOTE = 0x22, BACKSLASH = 0x5c, OPEN = 0x7b, CLOSE = 0x7d, OPEN_LIST = 0x5
 
 type State = 'start' | 'object' | 'value' | 'events' | 'search' | 'done';
 
-const KEYS = tableOf(EVENT_KEYS);
-const ARGS = tableOf(ARG_KEYS);
+const KEYS = wordsOf(EVENT_KEYS);
+const ARGS = wordsOf(ARG_KEYS);
 const LATIN = new TextDecoder('latin1');
 const UTF8 = new TextDecoder('utf-8');
 
@@ -354,9 +303,9 @@ export class TraceScanner {
       if (bytes[at] === CLOSE) return at + 1;
       at = this.#keyAt(at);
       if (at < 0) return at;
-      const key = KEYS.find(bytes, this.#textStart, this.#textEnd);
+      const key = known(KEYS, bytes, this.#textStart, this.#textEnd);
       if (key === 8 && bytes[at] === OPEN) at = this.#argsAt(at);
-      else at = this.#scalar(at);
+      else at = this.#scalar(at, key >= 0);
       if (at < 0) return at;
       switch (key) {
         case 0: event.phase = this.#textEnd - this.#textStart === 1 ? bytes[this.#textStart] : 0; break;
@@ -383,8 +332,8 @@ export class TraceScanner {
       if (bytes[at] === CLOSE) return at + 1;
       at = this.#keyAt(at);
       if (at < 0) return at;
-      const key = ARGS.find(bytes, this.#textStart, this.#textEnd);
-      at = this.#scalar(at);
+      const key = known(ARGS, bytes, this.#textStart, this.#textEnd);
+      at = this.#scalar(at, key >= 0);
       if (at < 0) return at;
       if (key < 0) continue;
       const number = this.#number;
@@ -449,15 +398,15 @@ export class TraceScanner {
     return INCOMPLETE;
   }
 
-  /** Any value. A number is #number (#whole and #thousandths) and its bytes; of a list or an object only the end is found. */
-  #scalar(start: number): number {
+  /** Any value. A number is #number (#whole and #thousandths) and its bytes; of a list or an object only the end is found. `wanted`: the number is. */
+  #scalar(start: number, wanted: boolean): number {
     const bytes = this.#buffer;
     const length = this.#length;
     const first = bytes[start];
     this.#number = NaN;
     if (first === QUOTE) {
       const end = this.#text(start);
-      if (end > 0 && this.#textEnd > this.#textStart && this.#textEnd - this.#textStart < 20) this.#digits(this.#textStart, this.#textEnd);
+      if (wanted && end > 0 && this.#textEnd > this.#textStart && this.#textEnd - this.#textStart < 20) this.#digits(this.#textStart, this.#textEnd);
       return end;
     }
     if (first === OPEN || first === OPEN_LIST) return this.#nested(start);
@@ -472,7 +421,7 @@ export class TraceScanner {
     if (at === start) return this.#bad(at);
     this.#textStart = start;
     this.#textEnd = at;
-    this.#digits(start, at);
+    if (wanted) this.#digits(start, at);
     return at;
   }
 

@@ -6,13 +6,14 @@ import { Int32Column } from '#core/model/column';
 import { ANNOTATION, CALL, HostMoments, HostSlices, OP, PYTHON } from '../gpu/host.ts';
 import type { LinkResult } from '../gpu/link.ts';
 import { COPY, GpuOperations, KERNEL, Launches, linkGpu, OTHER_WORK, SET } from '../gpu/link.ts';
+import type { TraceEvent } from './event.ts';
 import { Flows, forwardSlices, Sequences } from './forward.ts';
 import { TraceFrames, stepNumber } from './frames.ts';
 import { TraceHeader } from './header.ts';
 import { MemoryEvents, memoryLanes } from './memory.ts';
 import type { HostThread, KnownRows } from './rows.ts';
 import { isPlaced, TraceRows } from './rows.ts';
-import type { TraceEvent, TraceSink } from './scanner.ts';
+import type { TraceSink } from './scanner.ts';
 import { TraceScanner } from './scanner.ts';
 import type { CategoryKind } from './words.ts';
 import { CATEGORIES } from './words.ts';
@@ -305,6 +306,8 @@ export class KinetoTrace implements TraceSink {
       profile, slices: this.#slices, moments: this.#moments, operations: this.#operations, launches: this.#launches, operators: () => this.#operators(), threads,
       tolerance: this.#rounded ? 1000 : 2, continues: forward.of, callers: this.#callers(), gpuThread: (_, device, stream) => this.rows.gpuThread(main, device, stream),
       shift, source, hostLane: { name: 'torch ops', source: 'PyTorch profiler trace: Python functions, operators and CUDA calls, wall-clock time' }, again,
+      // Lanes have an order: what is to be read first comes first, also where GPU work stands at the end of the file.
+      expectsGpu: !whole && (this.header.devices.size > 0 || !this.header.tellsDevices),
     });
     this.rows.complete(this.#threads);
     if (whole) {

@@ -4,14 +4,29 @@ import { ByteTable } from '../byte-table.ts';
 
 const ENCODER = new TextEncoder();
 
-/** A table that holds these words, numbered by their place. */
-export function tableOf(words: readonly string[]): ByteTable {
+/** Words with their numbers: their places in the list. */
+export interface Words {
+  readonly table: ByteTable;
+  /** By length and first byte: whether a word is such. Most keys are told to be none of ours by that alone. */
+  readonly such: Uint8Array;
+}
+
+export function wordsOf(words: readonly string[]): Words {
   const table = new ByteTable();
   for (const word of words) {
     const bytes = ENCODER.encode(word);
     if (table.find(bytes, 0, bytes.length) < 0) table.add(bytes, 0, bytes.length);
   }
-  return table;
+  const such = new Uint8Array(32 * 128);
+  for (const word of words) such[word.length * 128 + word.charCodeAt(0)] = 1;
+  return { table, such };
+}
+
+/** The number of a word, -1 where it is none of them. */
+export function known(words: Words, bytes: Uint8Array, start: number, end: number): number {
+  const length = end - start;
+  if (length === 0 || length >= 32 || bytes[start] >= 128 || words.such[length * 128 + bytes[start]] === 0) return -1;
+  return words.table.find(bytes, start, end);
 }
 
 /** Keys of an event. */
