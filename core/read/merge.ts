@@ -19,8 +19,8 @@ import { NO_STACK } from '#core/model/ids';
 import type { Lane, LaneKind } from '#core/model/lane';
 import type { Profile } from '#core/model/profile';
 import { CallEvidence } from './call-evidence.ts';
-import type { Shape } from './python-shapes.ts';
-import { PythonShapes, common, fits, reach } from './python-shapes.ts';
+import type { Run, Shape } from './python-shapes.ts';
+import { CallTimes, PythonShapes, common, fits, reach } from './python-shapes.ts';
 import type { Seam } from './seams.ts';
 import { Seams } from './seams.ts';
 import { PythonSpans } from './python-spans.ts';
@@ -45,8 +45,6 @@ const LATE = 40e6;
 const EARLY = 8e6;
 /** Clocks are read at different instructions, ns. */
 const SLACK = 1e6;
-/** Callers that change more often than that around a moment come and go too fast to be told by time. */
-const SELDOM = 3;
 /** Callers that a thread had this long before and after a moment it had then, ns: of those that come and go faster both are seen. */
 const STEADY = 70e6;
 /** How far away a stack is looked for that fits what the native one says, ns: functions that are short are seen seldom. */
@@ -116,6 +114,8 @@ export class Merger implements PythonSink {
   /** Of lanes that count what was mapped: by native stack, what it became when it was mapped. */
   readonly #mapped = new Map<StackId, StackId>();
   readonly #shapes: PythonShapes;
+  readonly #times = new CallTimes();
+  readonly #runs = new Map<string, Run>();
   readonly #evidence = new CallEvidence();
   #covered = 0;
   #ended = false;
@@ -137,6 +137,9 @@ export class Merger implements PythonSink {
     }
     spans.add(from, to, stack, Math.max(seen, from, to - LATE));
     this.#shapes.saw(pid, stack);
+    let run = this.#runs.get(key);
+    if (run === undefined) this.#runs.set(key, (run = { functions: [], since: [], end: -Infinity }));
+    this.#times.tell(run, this.#shapes.of(stack), from, to);
   }
 
   covered(pid: number, until: number): void {
@@ -264,18 +267,6 @@ export class Merger implements PythonSink {
     return meant;
   }
 
-  /** Whether what comes next in these stacks after their first frames changes so seldom around a moment that time can tell it. */
-  #slow(spans: PythonSpans, nearest: number, from: number, to: number, frames: number): boolean {
-    let changes = 0;
-    let before = -1;
-    for (const stack of this.#steady(spans, nearest, from, to)) {
-      const next = this.#shapes.of(stack).functions[frames] ?? -1;
-      if (before >= 0 && next >= 0 && next !== before) changes++;
-      if (next >= 0) before = next;
-    }
-    return changes <= SELDOM;
-  }
-
   /**
    * Where the native stack names Python's innermost function: of all stacks that the process had with it, those that fit, and of
    * these the ones that have most in common with what time leaves.
@@ -305,7 +296,9 @@ export class Merger implements PythonSink {
     if (fitting.size === 0) return near < 0 ? null : this.#callers(meant.length > 0 ? meant : [spans.stackOf(near)], seam);
     const stacks = [...fitting.values()];
     if (meant.length === 0) return this.#shared(stacks);
-    if (!this.#slow(spans, nearest, from, to, common(stacks.map((stack) => this.#shapes.of(stack))))) for (const stack of this.#steady(spans, nearest, from, to)) shapes.push(this.#shapes.of(stack));
+    // Calls that are short may lie between any two looks: then only what lasted before and after is certain.
+    const caller = this.#shapes.of(stacks[0]).functions[common(stacks.map((stack) => this.#shapes.of(stack))) - 1] ?? -1;
+    if (!this.#times.slow(caller)) for (const stack of this.#steady(spans, nearest, from, to)) shapes.push(this.#shapes.of(stack));
     const certain = shapes[0].functions.slice(0, common(shapes));
     const lengths = stacks.map((stack) => common([{ functions: certain, id: -1 }, this.#shapes.of(stack)]));
     const most = Math.max(...lengths);

@@ -78,21 +78,23 @@ interface Code {
 
 /** Callers that were seen together. */
 interface Chain {
-  /** Leaf first. */
+  /** Leaf first; and where their own frames begin. */
   readonly frames: readonly FrameId[];
+  readonly addresses: readonly number[];
   readonly key: string;
 }
 
 /** What was seen of the callers of frames that begin at one address. */
 interface Place {
   uses: number;
-  /** The first callers that were seen, of whatever function, and whether there are others. */
-  key: string | null;
-  several: boolean;
+  /** The callers that were seen last, of whatever function; how often any were, and when others were last. */
+  key: string;
+  seen: number;
+  changed: number;
   /**
    * By start of the code that began here. Other functions' callers say little of it: what is read some ms later is what lasts.
    */
-  readonly byCode: Map<number, { chain: Chain; seen: number; several: boolean }>;
+  readonly byCode: Map<number, { chain: Chain; seen: number; since: number; several: boolean }>;
 }
 
 /** Offsets in an interpreter's frame. */
@@ -107,9 +109,10 @@ const ELEVEN: FrameLayout = { code: 32, previous: 48, owner: 69, entry: 68 };
 const LATER: FrameLayout = { code: 0, previous: 8, owner: 70, entry: -1 };
 const OWNED_BY_THREAD = 0;
 const OWNED_BY_C = 3;
-/** So often one function must have been seen with the same callers, where others have others, and where not. */
-const OFTEN = 6;
+/** So often a function must have been seen with the same callers. */
 const TWICE = 2;
+/** Other callers than now are forgotten after so many sightings. */
+const AGES = 200;
 const FRAME_BYTES = 72;
 
 /** What is known of one process's code. */
@@ -248,12 +251,15 @@ export class PythonCode implements FrameWatch {
     let place = codes.places.get(address);
     if (place === undefined) {
       if (codes.places.size >= MOST_PLACES) codes.places.clear();
-      codes.places.set(address, (place = { uses: 0, key: null, several: false, byCode: new Map() }));
+      codes.places.set(address, (place = newPlace()));
     }
     const uses = ++place.uses;
     if (uses <= READS || uses % AGAIN === 0 || (uses & (uses - 1)) === 0) this.#readCallers(pid, codes, address);
     const own = place.byCode.get(code.start);
-    return own === undefined || own.several || own.seen < (place.several ? OFTEN : TWICE) ? null : own.chain.frames;
+    if (own === undefined || own.several || own.seen < TWICE || severalAt(place)) return null;
+    // Where one of them has had several callers itself, what was seen is one way of several.
+    for (const caller of own.chain.addresses) if (severalAt(codes.places.get(caller))) return null;
+    return own.chain.frames;
   }
 
   /** Reads the frames from one on up to where C called; all of them are seen with their callers. */
@@ -282,8 +288,9 @@ export class PythonCode implements FrameWatch {
       if (at === 0) break;
     }
     for (let i = 0; i < starts.length; i++) {
-      const place = codes.places.get(addresses[i]);
-      if (place !== undefined) see(place, starts[i], { frames: frames.slice(i + 1), key: starts.slice(i + 1).join(' ') });
+      let place = codes.places.get(addresses[i]);
+      if (place === undefined) codes.places.set(addresses[i], (place = newPlace()));
+      see(place, starts[i], { frames: frames.slice(i + 1), addresses: addresses.slice(i + 1), key: starts.slice(i + 1).join(' ') });
     }
   }
 
@@ -475,14 +482,31 @@ export class PythonCode implements FrameWatch {
   }
 }
 
+function newPlace(): Place {
+  return { uses: 0, key: '', seen: 0, changed: 0, byCode: new Map() };
+}
+
+/** Whether what began at a place had one caller, then another: what a program did at its start does not count for ever. */
+function severalAt(place: Place | undefined): boolean {
+  return place !== undefined && place.changed > 0 && place.seen - place.changed < AGES;
+}
+
 function see(place: Place, code: number, chain: Chain): void {
-  place.key ??= chain.key;
-  if (place.key !== chain.key) place.several = true;
+  place.seen++;
+  if (place.seen > 1 && place.key !== chain.key) place.changed = place.seen;
+  place.key = chain.key;
   const own = place.byCode.get(code);
   if (own === undefined) {
-    if (place.byCode.size < 64) place.byCode.set(code, { chain, seen: 1, several: false });
-  } else if (own.chain.key === chain.key) own.seen++;
-  else own.several = true;
+    if (place.byCode.size < 64) place.byCode.set(code, { chain, seen: 1, since: place.seen, several: false });
+  } else if (own.chain.key === chain.key) {
+    own.seen++;
+    if (place.seen - own.since > AGES) own.several = false;
+  } else {
+    own.chain = chain;
+    own.seen = 1;
+    own.since = place.seen;
+    own.several = true;
+  }
 }
 
 function layoutOf(codes: Codes): FrameLayout {

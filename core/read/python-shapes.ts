@@ -87,6 +87,49 @@ export class PythonShapes {
   }
 }
 
+/** A call that was seen for no longer than this may have had others like it that nobody saw, ns. */
+const SHORT = 15e6;
+/** A thread that nobody looked at for this long had other calls meanwhile, ns. */
+const GAP = 30e6;
+const ENOUGH_RUNS = 4;
+const FEW_SHORT = 0.15;
+
+/** The last stack of a thread, and since when each of its calls was seen. */
+export interface Run {
+  functions: readonly number[];
+  readonly since: number[];
+  end: number;
+}
+
+/** How long calls last, by caller: whether time can tell which one a moment belongs to. */
+export class CallTimes {
+  readonly #counts = new Map<number, { runs: number; short: number }>();
+
+  /** A thread had a stack over [from, to), ns, after `run`. */
+  tell(run: Run, { functions }: Shape, from: number, to: number): void {
+    let same = 0;
+    if (from - run.end <= GAP) {
+      while (same < functions.length && functions[same] === run.functions[same]) same++;
+      if (same < run.functions.length && run.since[same] > 0) {
+        const caller = run.functions[same - 1] ?? -1;
+        let count = this.#counts.get(caller);
+        if (count === undefined) this.#counts.set(caller, (count = { runs: 0, short: 0 }));
+        count.runs++;
+        if (from - run.since[same] < SHORT) count.short++;
+      }
+    }
+    for (let at = same; at < functions.length; at++) run.since[at] = from;
+    run.functions = functions;
+    run.end = to;
+  }
+
+  /** Whether what a function calls lasts long enough each time to be seen. */
+  slow(caller: number): boolean {
+    const count = this.#counts.get(caller);
+    return count !== undefined && count.runs >= ENOUGH_RUNS && count.short <= count.runs * FEW_SHORT;
+  }
+}
+
 /**
  * Whether a stack can have called as the native stack shows: all `called` functions are in it in this order, and where `whole`
  * the last of them is its innermost.
