@@ -5,7 +5,7 @@ import { SIZES, offCpuSource, privileged } from './perf-plan.ts';
 import type { NoPerf, PerfTool } from './perf-tool.ts';
 import { findPerf, perfRefused } from './perf-tool.ts';
 import type { SystemFacts } from './system.ts';
-import { perfInstall, readSystem, refusedRemedy, tracefsReadable, tracefsRemedy } from './system.ts';
+import { MEMORY_TRACEPOINT, perfInstall, readSystem, refusedRemedy, tracefsReadable, tracefsRemedy } from './system.ts';
 
 /** What perf can do on a target. Never throws. */
 export async function checkPerf(target: Target): Promise<readonly Check[]> {
@@ -19,8 +19,7 @@ export async function checkPerf(target: Target): Promise<readonly Check[]> {
     const tool = await findPerf();
     const refused = tool.found && system.seccomp ? await perfRefused(tool) : undefined;
     const verdict = perfVerdict(target, processes, system, tool, refused);
-    const tracefs = tracefsReadable();
-    return [verdict, offCpuVerdict(verdict, system, tool, tracefs), ...memoryVerdicts(verdict, system, tracefs)];
+    return [verdict, offCpuVerdict(verdict, system, tool, tracefsReadable()), ...memoryVerdicts(verdict, system, tracefsReadable(MEMORY_TRACEPOINT))];
   } catch (error) {
     return [{ profiler: 'perf', lane: 'cpu', state: 'no', version: '', text: `perf could not be checked: ${messageOf(error)}`, command: '' }];
   }
@@ -55,7 +54,10 @@ export function memoryVerdicts(cpu: Check, system: SystemFacts, tracefs: boolean
   return [
     tracefs
       ? { ...base, state: 'ready', text: `Memory from mmap and brk, each call with its stack; ${faults[0].toLowerCase()}${faults.slice(1)}.`, command: '' }
-      : { ...base, state: 'partly', text: `${faults}. What mmap and brk bring needs tracepoints, which cannot be read here (tracefs).`, command: system.container === '' ? tracefsRemedy(system) : '' },
+      : {
+        ...base, state: 'partly', command: system.container === '' ? tracefsRemedy(system) : '',
+        text: `${faults}. What mmap and brk bring needs the tracepoints of system calls, which cannot be read here${system.container === '' ? '' : ': start the container with -v /sys/kernel/tracing:/sys/kernel/tracing'}.`,
+      },
     { ...base, lane: 'faults', state: 'ready', text: `${faults}.`, command: '' },
   ];
 }

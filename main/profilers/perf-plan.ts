@@ -106,7 +106,9 @@ export function eventsOf(plan: PerfPlan): PlannedEvent[] {
 /** Stacks that are copied with other events than CPU time. */
 export const SIZES = {
   /** 89 % of the stacks of a program with torch fit, and the rest is stitched. */
-  switchSize: 4096, faultSize: 4096,
+  switchSize: 4096,
+  /** Unlike that of a switch: two perfs on one thread get each other's ids, and the size tells samples apart. */
+  faultSize: 5120,
   faultPeriod: 64,
 } as const;
 const LEAST_STACK = 4096;

@@ -19,7 +19,7 @@ import { isExiting, loadOf, natureOf } from './perf-target.ts';
 import { findPerf, timeEvent } from './perf-tool.ts';
 import type { Profiler, Run, Running } from './profiler.ts';
 import type { SystemFacts } from './system.ts';
-import { perfInstall, readSystem, tracefsReadable } from './system.ts';
+import { MEMORY_TRACEPOINT, perfInstall, readSystem, tracefsReadable } from './system.ts';
 
 export const perf: Profiler = {
   id: 'perf',
@@ -94,9 +94,8 @@ class PerfSession {
     if (!tool.found) throw new UserError('not-installed', tool.said === '' ? 'perf is not installed.' : `perf does not run here: ${tool.said}`, { command: perfInstall(system) });
     if (!tool.features.control) throw new UserError('perf-old', `perf ${tool.version} cannot be read while it runs; 5.10 or newer is needed.`, { command: perfInstall(system) });
     const may = privileged(system);
-    const tracefs = tracefsReadable();
     const lanes = new PerfLanes(run, {
-      offCpu: offCpuSource(system, tool.features, tracefs) ?? 'none', growth: tracefs ? 'syscalls' : 'none', faults: true,
+      offCpu: offCpuSource(system, tool.features, tracefsReadable()) ?? 'none', growth: tracefsReadable(MEMORY_TRACEPOINT) ? 'syscalls' : 'none', faults: true,
     });
     const plan: PerfPlan = lanes.plan({
       path: tool.path, features: tool.features, event: await timeEvent(tool), rate: Math.max(1, Math.round(run.options.rate)),

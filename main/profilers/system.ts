@@ -74,11 +74,11 @@ function number(path: string): number | null {
   return /^-?\d+$/.test(value) ? Number(value) : null;
 }
 
-/** Whether the tracepoints of the kernel can be read by us. */
-export function tracefsReadable(): boolean {
-  for (const path of ['/sys/kernel/tracing/events/sched/sched_switch/id', '/sys/kernel/debug/tracing/events/sched/sched_switch/id']) {
+/** Whether a tracepoint of the kernel can be read by us. Those of system calls are missing in a kernel without CONFIG_FTRACE_SYSCALLS. */
+export function tracefsReadable(tracepoint = 'sched/sched_switch'): boolean {
+  for (const root of ['/sys/kernel/tracing', '/sys/kernel/debug/tracing']) {
     try {
-      accessSync(path, constants.R_OK);
+      accessSync(`${root}/events/${tracepoint}/id`, constants.R_OK);
       return true;
     } catch {
       // The other place.
@@ -86,6 +86,9 @@ export function tracefsReadable(): boolean {
   }
   return false;
 }
+
+/** A tracepoint that tells of memory that a program gets. */
+export const MEMORY_TRACEPOINT = 'syscalls/sys_enter_mmap';
 
 /** The command that installs perf here. */
 export function perfInstall(facts: SystemFacts): string {

@@ -7,11 +7,12 @@
 //     threads     4 threads with 3 MB each, which they unmap themselves
 //     no_memory   a reservation without access, a mapping of its own program, a stack: none of it counts
 //
-// Each step waits a little. `mapper WAIT HOLD`: WAIT ms before the first step, HOLD ms after the last. Prints `ready` before the wait
-// and `done` behind the steps.
+// Each step waits a little. `mapper stop`: it stops itself before the first step, until it is continued. Prints `ready` before that and
+// `done` behind the steps.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -78,7 +79,7 @@ int main(int argc, char **argv) {
   // The heap of the C library is there before: what it adds later is small.
   setvbuf(stdout, NULL, _IOLBF, 1024);
   puts("ready");
-  usleep((useconds_t)(argc > 1 ? atoi(argv[1]) : 0) * 1000);
+  if (argc > 1) raise(SIGSTOP);
   keeps();
   usleep(20000);
   gives_back();
@@ -91,6 +92,5 @@ int main(int argc, char **argv) {
   threads();
   no_memory(argv[0]);
   puts("done");
-  usleep((useconds_t)(argc > 2 ? atoi(argv[2]) : 0) * 1000);
   return 0;
 }

@@ -32,11 +32,13 @@ export function rawAt(view: DataView, at: number, size: number, shape: Shape): n
 }
 
 /**
- * Bytes that are left of a sample behind the fields of this event, -1 where it cannot be the event's. Fields that are small and
- * come last (the source of data) count as left. A tracepoint's raw data begins with its number, which is the event's config.
+ * How badly a sample fits an event: bytes that are left behind the event's fields, and one more where its stack is not as large as
+ * the event asks for; -1 where it cannot be the event's. Fields that are small and come last (the source of data) count as left. A
+ * tracepoint's raw data begins with its number, which is the event's config.
  */
 export function slackOf(view: DataView, at: number, size: number, shape: Shape): number {
   const end = at + size;
+  let other = 0;
   if (size < shape.fixedEnd) return -1;
   let next = beforeRaw(view, at, end, shape);
   if (next < 0) return -1;
@@ -56,8 +58,9 @@ export function slackOf(view: DataView, at: number, size: number, shape: Shape):
     const bytes = u64(view, next);
     if (bytes > 0xffff || (bytes > 0 && shape.stackBytes > 0 && bytes > shape.stackBytes)) return -1;
     next += 8 + (bytes === 0 ? 0 : bytes + 8);
+    other = bytes === shape.stackBytes ? 0 : 1;
   }
-  return next > end ? -1 : end - next;
+  return next > end ? -1 : end - next + other;
 }
 
 function beforeRaw(view: DataView, at: number, end: number, shape: Shape): number {

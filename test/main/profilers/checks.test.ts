@@ -118,7 +118,7 @@ describe('perf: plans and failures', () => {
   test('memory: page faults with a period, the beginning of a call without a stack, its end with one', () => {
     const plan = { path: 'perf', features: TOOL.features, event: 'cycles' as const, rate: 99, stacks: 'dwarf' as const, stackSize: 8192, userOnly: false, pages: 64, elevate: [], ...SIZES, cpu: true, offCpu: 'none' as const, faults: true, growth: 'syscalls' as const };
     expect(eventsOf(plan).map(({ lane, event }) => `${lane} ${event}`)).toEqual([
-      'cpu cycles/freq=99/', 'faults page-faults/name=page-faults,period=64,call-graph=dwarf,stack-size=4096/',
+      'cpu cycles/freq=99/', 'faults page-faults/name=page-faults,period=64,call-graph=dwarf,stack-size=5120/',
       'memory syscalls:sys_enter_mmap/call-graph=no/', 'memory syscalls:sys_enter_munmap/call-graph=no/', 'memory syscalls:sys_enter_mremap/call-graph=no/',
       'memory syscalls:sys_exit_mmap/call-graph=dwarf,stack-size=4096/', 'memory syscalls:sys_exit_brk/call-graph=dwarf,stack-size=4096/', 'memory syscalls:sys_exit_mremap/call-graph=dwarf,stack-size=4096/',
     ]);

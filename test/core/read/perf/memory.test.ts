@@ -1,11 +1,13 @@
 // Memory of real programs: pages that are touched, and bytes from mmap, mremap and brk, against what the programs are known to do.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { StackId } from '#core/model/ids';
 import type { Lane } from '#core/model/lane';
-import type { Profile } from '#core/model/profile';
+import { Profile } from '#core/model/profile';
+import { PerfDecoder } from '#core/read/perf/decoder';
 import { buildProgram } from '../../../support/build-program.ts';
-import { TRACEPOINTS, WHY_NOT, run, watch } from './live.ts';
+import { TRACEPOINTS, WHY_NOT, now, options, record, run, sleep } from './live.ts';
 
 const MB = 1 << 20;
 const GRAPH = 'call-graph=dwarf,stack-size=4096';
@@ -89,7 +91,18 @@ test.skipIf(noCalls).each([['a tracepoint for each call', CALLS], ['the tracepoi
 
 test.skipIf(noCalls)('attached to a program that runs: its heap counts from where it is', async () => {
   const program = buildProgram('mapper', ['-O2', '-g', '-fomit-frame-pointer']) ?? '';
-  const { profile } = await watch([program, '700', '3000'], events(CALLS), 1.2, {}, MEMORY);
+  const target = spawn(program, ['stop'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const pid = target.pid ?? 0;
+  const profile = new Profile();
+  try {
+    while (!/^State:\s+T/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))) await sleep(10);
+    const recording = record(pid, events(CALLS), (ready) => new PerfDecoder(profile, options(now(), ready, MEMORY)));
+    await recording.ready;
+    target.kill('SIGCONT');
+    await recording.ended;
+  } finally {
+    target.kill('SIGKILL');
+  }
   const allocated = profile.lane('memory', 'perf mmap');
   expect(sumOf(profile, allocated, 'heap').weight).toBe(8 * MB);
   expect(sumOf(profile, profile.lane('memory', 'perf mmap held'), 'heap').weight).toBe(5 * MB);
