@@ -32,8 +32,11 @@ function look(file: string, name: string, directory: string, path: string, scrip
     return { kind: 'unknown', name };
   }
   if (head.subarray(0, 2).toString('latin1') === '#!') {
+    // pyenv's shims and `#!/usr/bin/env NAME` are looked through at the launch (PRELOAD in heaptrack.ts).
+    if (/\/shims\/[^/]+$/.test(file) && head.includes('pyenv')) return { kind: 'traced', name };
     const words = head.subarray(2, 300).toString('latin1').split('\n', 1)[0].trim().split(/\s+/);
-    const interpreter = fileOf(words[0] ?? '', directory, path);
+    const [command, named] = words;
+    const interpreter = fileOf(basename(command ?? '') === 'env' && words.length === 2 && /^[A-Za-z][\w.+-]*$/.test(named) ? named : command ?? '', directory, path);
     if (interpreter === null || scripts > 3) return { kind: 'unknown', name };
     return look(interpreter, basename(interpreter), directory, path, scripts + 1);
   }

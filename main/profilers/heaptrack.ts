@@ -30,8 +30,43 @@ const GDB_MS = 30_000;
 /** How long the last bytes of a target that has ended may take: interpreting may be behind. */
 const LAST_MS = 5000;
 
-// Arguments come as "$@": nothing is ever put into the shell's text. The program's own LD_PRELOAD stays.
-const PRELOAD = 'r=$1 l=$2 f=$3; shift 3; if [ -e "$r" ]; then LD_PRELOAD="$l${LD_PRELOAD:+:$LD_PRELOAD}" DUMP_HEAPTRACK_OUTPUT=$f; export LD_PRELOAD DUMP_HEAPTRACK_OUTPUT; fi; exec "$@"';
+// Arguments come as "$@": nothing is ever put into the shell's text. The program's own LD_PRELOAD stays. The library takes itself out of the environment
+// of what the first program starts or becomes; so that this is the interpreter and not `env` or pyenv's shim, those are looked through: a script with
+// `#!/usr/bin/env NAME` is run by NAME, and a shim becomes what it stands for, with PATH as pyenv sets it.
+const PRELOAD = `
+ready=$1 library=$2 fifo=$3
+shift 3
+if [ -e "$ready" ]; then
+  for step in 1 2 3; do
+    path=$(command -v -- "$1" 2>/dev/null) || break
+    case $path in
+      /*/shims/*)
+        real=
+        [ ! -x "\${path%/shims/*}/bin/pyenv" ] || real=$("\${path%/shims/*}/bin/pyenv" which "\${path##*/}" 2>/dev/null)
+        [ -x "$real" ] || break
+        shift
+        set -- "$real" "$@"
+        PATH=\${real%/*}:$PATH
+        export PATH ;;
+      */*)
+        [ "$(head -c 2 -- "$path" 2>/dev/null)" = '#!' ] || break
+        first=
+        IFS= read -r first <"$path" || :
+        case $first in
+          '#!'*/env\\ *[!A-Za-z0-9._+-]* | '#!'*/env\\ ) break ;;
+          '#!'*/bin/env\\ [A-Za-z]*)
+            shift
+            set -- "\${first##*/env }" "$path" "$@" ;;
+          *) break ;;
+        esac ;;
+      *) break ;;
+    esac
+  done
+  LD_PRELOAD="$library\${LD_PRELOAD:+:$LD_PRELOAD}" DUMP_HEAPTRACK_OUTPUT=$fifo
+  export LD_PRELOAD DUMP_HEAPTRACK_OUTPUT
+fi
+exec "$@"
+`;
 
 // fd 3 is our FIFO, 4 the program's, which this shell itself never lets go: whatever happens to those behind it, the program has a reader. Who waits
 // for a program that ends without a word is ended by the loop at the top. Our pseudo-terminals come with us (they are not closed on exec) and would

@@ -17,7 +17,7 @@ import type { Profile } from '#core/model/profile';
 
 const BUCKET_NS = 50e6;
 /** After so many rows of a lane the spans double: twelve hours then stay below what a lane holds, and no row is thinned. */
-const ROWS_A_SPAN = 2_000_000;
+const ROWS_A_SPAN = 1_000_000;
 /** A sum within a span gets rows of its own where it is a new peak or rises above both ends by this part of the peak. */
 const STANDS_OUT = 1 / 64;
 /** heaptrack's time has milliseconds: what comes after the peak is put between two of them. */

@@ -95,7 +95,7 @@ describe('what a command starts', () => {
   let folder: string;
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'fb-program-'));
-    for (const [name, text] of [['shim', '#!/bin/sh\nexec python3 "$@"\n'], ['script.py', '#!/usr/bin/env python3\n'], ['loop', `#!${folder}/loop\n`], ['text', 'hello']]) {
+    for (const [name, text] of [['shim', '#!/bin/sh\nexec python3 "$@"\n'], ['script.py', '#!/usr/bin/env ls\n'], ['flags.py', '#!/usr/bin/env -S ls -l\n'], ['loop', `#!${folder}/loop\n`], ['text', 'hello']]) {
       writeFileSync(join(folder, name), text);
       chmodSync(join(folder, name), 0o755);
     }
@@ -106,8 +106,10 @@ describe('what a command starts', () => {
     expect(of('sh', '-c', 'x')).toEqual({ kind: 'starter', name: 'sh' });
     expect(of('./shim')).toEqual({ kind: 'starter', name: 'sh' });
     expect(of('shim')).toEqual({ kind: 'starter', name: 'sh' });
-    // What env becomes is another program: the library is unloaded by then.
-    expect(of('script.py')).toEqual({ kind: 'starter', name: 'env' });
+    // What env becomes is another program: the library is unloaded by then. So a script's env is looked through, and no other.
+    expect(of('script.py')).toEqual({ kind: 'traced', name: 'ls' });
+    expect(of('flags.py')).toEqual({ kind: 'starter', name: 'env' });
+    expect(of('env', 'ls')).toEqual({ kind: 'starter', name: 'env' });
     expect(of('loop').kind).toBe('unknown');
     expect(of('text')).toEqual({ kind: 'unknown', name: 'text' });
     expect(of('no-such-program').kind).toBe('unknown');

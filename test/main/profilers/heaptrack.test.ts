@@ -1,7 +1,7 @@
 // heaptrack on real programs with a known truth, and what happens to a program when whoever reads it goes.
 import { execFileSync, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -227,6 +227,31 @@ describe.skipIf(leak === null || missing.length > 0)('whoever reads goes, and th
     const { before } = (await heaptrack.launch?.({ ...FIRST_OPTIONS, ...OPTIONS }, home, {})) ?? { before: [] };
     const said = execFileSync(before[0], [...before.slice(1), 'sh', '-c', 'echo "$0 ${LD_PRELOAD-none}"', 'a b'], { encoding: 'utf8' });
     expect(said).toBe('a b none\n');
+  });
+
+  test('what stands before an interpreter is looked through', async () => {
+    const { heaptrack } = await import('../../../main/profilers/heaptrack.ts');
+    const { before } = (await heaptrack.launch?.({ ...FIRST_OPTIONS, ...OPTIONS }, home, {})) ?? { before: [] };
+    const file = (path: string, text: string): string => {
+      mkdirSync(join(home, path, '..'), { recursive: true });
+      writeFileSync(join(home, path), text, { mode: 0o755 });
+      return join(home, path);
+    };
+    file('heaptrack/ready', '');
+    file('env/real/tool', '#!/bin/sh\necho "$0 $1 $LD_PRELOAD ${PATH%%:*}"\n');
+    file('env/shims/tool', '#!/bin/sh\necho "the shim"\n');
+    file('env/bin/pyenv', `#!/bin/sh\n[ "$1 $2" = "which tool" ] && echo ${join(home, 'env/real/tool')}\n`);
+    const script = file('with space/script', '#!/usr/bin/env tool\n');
+    // A library that is not there is passed over, with a word on standard error.
+    const run = (...argv: string[]): string => execFileSync(before[0], [...before.slice(1, 5), '/none.so', before[6], ...argv], {
+      encoding: 'utf8', env: { ...process.env, PATH: `${join(home, 'env/shims')}:${process.env['PATH'] ?? ''}`, LD_PRELOAD: '/theirs.so' }, stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    const real = join(home, 'env/real/tool');
+    expect(run('tool', 'x')).toBe(`${real} x /none.so:/theirs.so ${join(home, 'env/real')}\n`);
+    expect(run(script)).toBe(`${real} ${script} /none.so:/theirs.so ${join(home, 'env/real')}\n`);
+    expect(run('echo', '$HOME', 'a  b')).toBe('$HOME a  b\n');
+    rmSync(join(home, 'env/bin/pyenv'));
+    expect(run('tool')).toBe('the shim\n');
   });
 });
 
