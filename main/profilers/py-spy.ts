@@ -58,7 +58,7 @@ async function startPySpy(run: Run): Promise<Running> {
   if (targets.length > MOST_PROCESSES) {
     run.notice({ id: 'py-spy-many', level: 'info', text: `py-spy looks at ${MOST_PROCESSES} of ${targets.length} Python processes.`, command: '' });
   }
-  const rate = Math.min(MOST_HZ, Math.max(1, Math.round(run.options.rate)));
+  const rate = rateOf(run.options.rate);
   if (rate < run.options.rate) {
     run.notice({ id: 'py-spy-most', level: 'info', text: `py-spy samples ${rate} times a second; more would slow the program down.`, command: '' });
   }
@@ -77,6 +77,7 @@ async function startPySpy(run: Run): Promise<Running> {
     await stream.close();
     throw error;
   }
+  const held = new Held(watches);
   let closing: Promise<void> | null = null;
   const close = (): Promise<void> => (closing ??= stream.close());
   const done = Promise.all(watches.map((watch) => watch.done)).then(async (errors) => {
@@ -84,10 +85,14 @@ async function startPySpy(run: Run): Promise<Running> {
     return { error: errors.find((error) => error !== '') ?? '' };
   });
   return {
-    pause: async () => { await Promise.all(watches.map((watch) => watch.pause())); },
-    resume: async () => { for (const watch of watches) watch.resume(); await Promise.resolve(); },
+    pause: async () => { await held.pause(); },
+    resume: async () => { await held.resume(); },
+    setLane: async (lane, on) => {
+      if (lane !== 'cpu') throw new UserError('lane', `py-spy has no lane ${lane}.`);
+      await held.set(on);
+    },
     setRate: async (hz) => {
-      const rates = watches.map((watch) => watch.lower(hz));
+      const rates = watches.map((watch) => watch.setRate(hz));
       return await Promise.resolve(Math.max(LEAST_HZ, ...rates));
     },
     stop: async () => {
@@ -96,6 +101,42 @@ async function startPySpy(run: Run): Promise<Running> {
     },
     done,
   };
+}
+
+/** What py-spy takes for a rate that is asked for, Hz. */
+function rateOf(hz: number): number {
+  return Math.min(MOST_HZ, Math.max(1, Math.round(hz)));
+}
+
+/** Windows run while the recording is not paused and the lane is on. */
+class Held {
+  readonly #watches: readonly Watch[];
+  #paused = false;
+  #on = true;
+
+  constructor(watches: readonly Watch[]) {
+    this.#watches = watches;
+  }
+
+  async pause(): Promise<void> {
+    this.#paused = true;
+    await this.#apply();
+  }
+
+  async resume(): Promise<void> {
+    this.#paused = false;
+    await this.#apply();
+  }
+
+  async set(on: boolean): Promise<void> {
+    this.#on = on;
+    await this.#apply();
+  }
+
+  async #apply(): Promise<void> {
+    if (this.#on && !this.#paused) for (const watch of this.#watches) watch.resume();
+    else await Promise.all(this.#watches.map((watch) => watch.pause()));
+  }
 }
 
 /** Processes of the list that have no other one of it above them. */
@@ -169,6 +210,8 @@ class Watch {
   /** A window was handed on. */
   #taken = false;
   #behind = 0;
+  /** What it keeps up with, as far as is known, Hz. */
+  #most = MOST_HZ;
   /** Windows in a row that failed. */
   #failed = 0;
   #losses: Losses;
@@ -221,9 +264,9 @@ class Watch {
     this.#wake();
   }
 
-  /** Takes fewer samples a second from the next window on; never more than now. Returns what is taken then. */
-  lower(hz: number): number {
-    this.#rate = Math.min(this.#rate, Math.max(LEAST_HZ, Math.round(hz)));
+  /** From the next window on; never more than py-spy was found to keep up with. Returns what is taken then, Hz. */
+  setRate(hz: number): number {
+    this.#rate = Math.min(this.#most, Math.max(LEAST_HZ, rateOf(hz)));
     return this.#rate;
   }
 
@@ -331,7 +374,7 @@ class Watch {
     }
     if (++this.#behind < 2 || this.#rate <= LEAST_HZ) return;
     this.#behind = 0;
-    this.#rate = Math.max(LEAST_HZ, Math.round(this.#rate / 2));
+    this.#most = this.#rate = Math.max(LEAST_HZ, Math.round(this.#rate / 2));
     const text = `py-spy could not keep up and now samples ${this.#rate} times a second.`;
     this.#shell.say(text);
     this.#run.notice({ id: 'py-spy-rate', level: 'warn', text, command: '' });

@@ -161,3 +161,26 @@ test.skipIf(missing)('a generator that is read in the moment between two turns s
   expect(roots.get('<module>')).toBeGreaterThan(200);
   expect((roots.get('<genexpr>') ?? 0) + (roots.get('square') ?? 0)).toBeLessThanOrEqual(1);
 }, 40_000);
+
+test.skipIf(missing)('its lane is switched off and on again, and its rate changed, while it runs', async () => {
+  const { pid } = await startTarget(python, [`${programs}known_shares.py`]);
+  const run = newRun([pid], { rate: 50 });
+  const running = await pySpy.start(run);
+  const windows = (): number => run.windowStreams[0].windows.length;
+  for (let i = 0; i < 100 && windows() < 1; i++) await wait(50);
+  await running.setLane?.('cpu', false);
+  const off = windows();
+  await running.pause();
+  await running.resume();
+  await wait(700);
+  expect(windows()).toBe(off);
+  expect(await running.setRate?.(150)).toBe(150);
+  expect(await running.setRate?.(100_000)).toBe(200);
+  expect(await running.setRate?.(25)).toBe(25);
+  await running.setLane?.('cpu', true);
+  for (let i = 0; i < 100 && windows() < off + 2; i++) await wait(50);
+  expect(windows()).toBeGreaterThanOrEqual(off + 2);
+  await expect(running.setLane?.('off-cpu', true)).rejects.toThrow('no lane');
+  await running.stop();
+  expect(await running.done).toEqual({ error: '' });
+}, 30_000);
