@@ -92,16 +92,26 @@ export class LaneStrip {
     this.#openUntil = until;
   }
 
-  /** Largest value of a bin so far, in the unit of `steps`: for a fixed scale. */
+  /** Largest value of a bin so far, in the unit of `steps`. */
   get largest(): number {
+    return this.largestOver(0);
+  }
+
+  /** Largest mean of parts of about `width` ns so far, in the unit of `steps`: for a fixed scale. */
+  largestOver(width: number): number {
     let most = 0;
     if (this.held) {
       this.#sum();
       for (let i = 0; i <= this.#length; i++) if (this.#sums[i] > most) most = this.#sums[i];
       return most;
     }
-    for (let i = 0; i < this.#length; i++) if (this.#bins[i] > most) most = this.#bins[i];
-    return this.lane.unit === 'ns' ? most / this.#binNs : (most / this.#binNs) * 1e9;
+    const bins = Math.max(1, Math.round(width / this.#binNs));
+    for (let first = 0; first < this.#length; first += bins) {
+      let sum = 0;
+      for (let i = first; i < Math.min(this.#length, first + bins); i++) sum += this.#bins[i];
+      if (sum > most) most = sum;
+    }
+    return (this.lane.unit === 'ns' ? most : most * 1e9) / (this.#binNs * bins);
   }
 
   /** End of the last bin, ns. */

@@ -260,12 +260,14 @@ function drawRange(
   ctx: CanvasRenderingContext2D, picture: StripPicture, range: Span, ink: Ink, x: (time: number) => number, snap: (value: number) => number,
 ): void {
   const { width, height } = picture;
+  // Steps stay readable: another one is a click away.
+  const veil = tracksTop(picture.steps.length);
   const from = snap(x(range.start));
   const to = Math.max(from + 1, snap(x(range.end)));
   ctx.globalAlpha = 0.6;
   ctx.fillStyle = ink.surface;
-  if (from > 0) ctx.fillRect(0, RULER, Math.min(width, from), height - RULER);
-  if (to < width) ctx.fillRect(Math.max(0, to), RULER, width - Math.max(0, to), height - RULER);
+  if (from > 0) ctx.fillRect(0, veil, Math.min(width, from), height - veil);
+  if (to < width) ctx.fillRect(Math.max(0, to), veil, width - Math.max(0, to), height - veil);
   ctx.globalAlpha = 1;
   if (to < 0 || from > width) return;
   ctx.globalAlpha = 0.07;

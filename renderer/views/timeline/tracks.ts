@@ -88,7 +88,7 @@ export class TimelineTracks {
     const at = strip;
     const known = at.held ? end : Math.min(end, Math.max(at.end, end - TRAILS));
     return {
-      id: place === 'held' || place === 'allocated' ? `${place} ${lane.name}` : place, name, colour, lane: lane.kind, unit, top: at.held ? at.largest * 1.15 : scaleTop(at.largest),
+      id: place === 'held' || place === 'allocated' ? `${place} ${lane.name}` : place, name, colour, lane: lane.kind, unit, top: at.held ? at.largest * 1.15 : scaleTop(at.largestOver(NARROWEST)),
       steps: (from, span, count) => stepped(at, from, span, count, known),
       mean: (from, to) => (from >= known ? NaN : at.mean(from, Math.min(to, known))),
       latest: () => (at.held ? at.mean(known, known + 1) : at.mean(Math.max(0, known - 1e9), known)),

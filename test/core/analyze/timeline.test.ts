@@ -20,6 +20,14 @@ describe('lanes', () => {
     lane.push(1 * S, 1, -1, 1 * S, 1, 1 * S);
     expect(values(new LaneStrip(lane).steps(0, 3 * S, 6))).toEqual([0, 1, 2, 2, 1, 0]);
   });
+  test('the largest of parts as wide as they are drawn', () => {
+    const lane = new Lane({ kind: 'off-cpu', unit: 'ns', name: 'switches', intervals: true });
+    // Four at once for 5 ms, then one for 95.
+    for (let i = 0; i < 4; i++) lane.push(0, i, -1, 5e6, 1, 5e6);
+    lane.push(5e6, 0, -1, 95e6, 1, 95e6);
+    const strip = new LaneStrip(lane);
+    expect([strip.largest, strip.largestOver(50e6), strip.largestOver(100e6)].map((value) => Math.round(value * 100) / 100)).toEqual([4, 1.3, 1.15]);
+  });
   test('bytes are a rate', () => {
     const lane = new Lane({ kind: 'memory', unit: 'bytes', name: 'heap' });
     lane.push(0.5 * S, 0, -1, 4096);
