@@ -8,6 +8,7 @@ import { UNSEEN } from './nodes.ts';
 import { Share, overlap, within } from './ranges.ts';
 import type { Shape } from './shape.ts';
 import { sameFunction, shapeFor } from './shape.ts';
+import { threadMask } from './thread-mask.ts';
 import type { FunctionRef, Selection } from './view.ts';
 
 /**
@@ -15,10 +16,9 @@ import type { FunctionRef, Selection } from './view.ts';
  * its children. Trees of one lane with the same transforms and direction share their nodes, so that a node keeps its number
  * when the range changes; a node without samples in the selection has a total of 0 and is not to be drawn.
  *
- * A lane of held memory has gains and losses, and a picture has no room for less than nothing. What a tree says of it is
- * therefore the growth: each stack that gained counts with its gain, each that lost with 0, so that a parent is as wide as its
- * children and a leak shows also where the program as a whole shrank. The sums with the losses are the `net` ones, for tables.
- * Where nothing can have been lost (all rows from the start to a moment) the two are the same.
+ * A lane of held memory has gains and losses, and a picture has no room for less than nothing: each stack that gained counts with
+ * its gain, each that lost with 0. So a parent is as wide as its children, and a leak shows also where the whole shrank. The `net`
+ * numbers have the losses, for tables. Where nothing can have been lost (from the start to a moment) the two are the same.
  */
 export class CallTree {
   readonly profile: Profile;
@@ -290,8 +290,7 @@ export class CallTree {
 
   #gained(): { readonly total: number; readonly samples: number } {
     if (this.#gains.revision !== this.#revision) {
-      let total = 0;
-      let samples = 0;
+      let [total, samples] = [0, 0];
       for (let node = 0; node < this.#length; node++) {
         if (!(this.#self[node] > 0)) continue;
         total += this.#self[node];
@@ -488,20 +487,10 @@ export class CallTree {
 
   // By thread row: 1 where the selection takes it; null where it takes all.
   #threadMask(): Uint8Array | null {
-    const { threads, processes } = this.selection;
-    if (threads === null && processes === null) return null;
-    const table = this.profile.threads;
-    if (this.#threadsKnown === table.length && this.#threads !== null) return this.#threads;
-    this.#threadsKnown = table.length;
-    const mask = new Uint8Array(table.length);
-    const chosenThreads = threads === null ? null : new Set(threads);
-    const chosenProcesses = processes === null ? null : new Set(processes);
-    for (let row = 0; row < table.length; row++) {
-      if (chosenThreads !== null && !chosenThreads.has(row)) continue;
-      if (chosenProcesses !== null && !chosenProcesses.has(table.process.get(row))) continue;
-      mask[row] = 1;
-    }
-    return mask;
+    const { length } = this.profile.threads;
+    if (this.#threadsKnown === length && this.#threads !== null) return this.#threads;
+    this.#threadsKnown = length;
+    return threadMask(this.profile, this.selection);
   }
 }
 

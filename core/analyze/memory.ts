@@ -2,6 +2,7 @@
 // told apart by their names: `X` what was allocated, `X held` gains and losses, `X temporary` and `X allocations` counts.
 import type { Chunk, Lane } from '#core/model/lane';
 import type { Profile } from '#core/model/profile';
+import { threadMask } from './thread-mask.ts';
 import type { Moment, Selection, TimeRanges } from './view.ts';
 
 const HELD = ' held';
@@ -173,10 +174,10 @@ class Ledger implements Moments {
     }
     this.#thinnings = lane.thinnings;
     this.#threads = profile.threads.length;
-    const takes = who.threads === null && who.processes === null ? null : chosen(profile, who);
+    const mask = threadMask(profile, who);
     for (; this.#chunk < lane.chunks.length; this.#chunk++, this.#row = 0) {
       const chunk = lane.chunks[this.#chunk];
-      this.#take(chunk, takes);
+      this.#take(chunk, mask);
       this.#row = chunk.rows;
       if (this.#chunk === lane.chunks.length - 1) break;
     }
@@ -186,9 +187,9 @@ class Ledger implements Moments {
     return this;
   }
 
-  #take(chunk: Chunk, takes: ((thread: number) => boolean) | null): void {
+  #take(chunk: Chunk, mask: Uint8Array | null): void {
     for (let row = this.#row; row < chunk.rows; row++) {
-      if (takes !== null && !takes(chunk.thread[row])) continue;
+      if (mask !== null && (chunk.thread[row] < 0 || mask[chunk.thread[row]] !== 1)) continue;
       const time = chunk.timeAt(row);
       const weight = chunk.weight.get(row);
       const last = this.length - 1;
@@ -231,12 +232,6 @@ class Ledger implements Moments {
     this.sums = longer(this.sums);
     this.#gains = longer(this.#gains);
   }
-}
-
-function chosen(profile: Profile, who: Who): (thread: number) => boolean {
-  const threads = who.threads === null ? null : new Set(who.threads);
-  const processes = who.processes === null ? null : new Set(who.processes);
-  return (thread) => thread >= 0 && (threads === null || threads.has(thread)) && (processes === null || processes.has(profile.threads.process.get(thread)));
 }
 
 /** Index of the first time that is at `time` or later. */

@@ -1,5 +1,6 @@
 import { showsMerged } from '#core/analyze/call-tree';
 import { resolve } from '#core/analyze/resolve';
+import { threadMask } from '#core/analyze/thread-mask';
 import type { TimeRanges } from '#core/analyze/view';
 import type { Selection } from '#core/analyze/view';
 import type { Lane } from '#core/model/lane';
@@ -37,17 +38,4 @@ function shareIn(ranges: NonNullable<TimeRanges>, time: number, duration: number
   let inside = 0;
   for (const [start, end] of ranges) inside += Math.max(0, Math.min(end, time + duration) - Math.max(start, time));
   return inside / duration;
-}
-
-function threadMask(profile: Profile, selection: Selection): Uint8Array | null {
-  if (selection.threads === null && selection.processes === null) return null;
-  const mask = new Uint8Array(profile.threads.length);
-  const threads = selection.threads === null ? null : new Set(selection.threads);
-  const processes = selection.processes === null ? null : new Set(selection.processes);
-  for (let row = 0; row < mask.length; row++) {
-    if (threads !== null && !threads.has(row)) continue;
-    if (processes !== null && !processes.has(profile.threads.process.get(row))) continue;
-    mask[row] = 1;
-  }
-  return mask;
 }

@@ -1,0 +1,17 @@
+import type { Profile } from '#core/model/profile';
+import type { Selection } from './view.ts';
+
+/** By thread row: 1 where the selection takes it; null where it takes all. Threads that come later are not in it. */
+export function threadMask(profile: Profile, { threads, processes }: Pick<Selection, 'threads' | 'processes'>): Uint8Array | null {
+  if (threads === null && processes === null) return null;
+  const table = profile.threads;
+  const mask = new Uint8Array(table.length);
+  const chosenThreads = threads === null ? null : new Set(threads);
+  const chosenProcesses = processes === null ? null : new Set(processes);
+  for (let row = 0; row < mask.length; row++) {
+    if (chosenThreads !== null && !chosenThreads.has(row)) continue;
+    if (chosenProcesses !== null && !chosenProcesses.has(table.process.get(row))) continue;
+    mask[row] = 1;
+  }
+  return mask;
+}
