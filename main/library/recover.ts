@@ -67,7 +67,7 @@ async function recover(folder: string, file: RecordingFile): Promise<number> {
     const { mix, gaps } = await host.call('mix', null);
     const durationNs = Math.max(summary.durationNs, writtenNs);
     writeRecordingFile(folder, {
-      ...file, state: 'recovered', running: [], durationNs, exact: [[0, durationNs]], lanes: summary.lanes.map((lane) => ({ ...lane })),
+      ...file, state: 'recovered', running: [], durationNs, exact: [[0, durationNs]], lanes: summary.lanes.map(({ kind, name, samples }) => ({ kind, name, samples })),
       mix: mix.map((part) => ({ ...part })), gaps: gaps.map((gap) => ({ ...gap })),
     });
     return summary.samples;
