@@ -151,6 +151,9 @@ function momentsOf(profile: Profile, lane: Lane, who: Who): Moments {
   return ledger.update(profile, lane, who);
 }
 
+/** How many moments back a late row is put in its place; one that comes later still has all of them sorted. */
+const NEAR = 1024;
+
 /** Sums by moment, kept up while rows come. Rows come nearly in order; one that comes late is put in its place. */
 class Ledger implements Moments {
   times = new Float64Array(256);
@@ -198,11 +201,33 @@ class Ledger implements Moments {
         this.#stale = Math.min(this.#stale, last);
         continue;
       }
+      if (last >= 0 && time < this.times[last] && this.#insert(time, weight)) continue;
       if (last >= 0 && time < this.times[last]) this.#sorted = false;
       if (this.length === this.times.length) this.#grow();
       this.times[this.length] = time;
       this.#gains[this.length++] = weight;
     }
+  }
+
+  /** A row that comes a little late: put in its place. Returns false where that is too far back, or not known. */
+  #insert(time: number, weight: number): boolean {
+    const { times } = this;
+    const from = Math.max(0, this.length - NEAR);
+    if (!this.#sorted || (from > 0 && time < times[from])) return false;
+    let at = this.length;
+    while (at > from && times[at - 1] >= time) at--;
+    this.#stale = Math.min(this.#stale, at);
+    if (times[at] === time) {
+      this.#gains[at] += weight;
+      return true;
+    }
+    if (this.length === times.length) this.#grow();
+    this.times.copyWithin(at + 1, at, this.length);
+    this.#gains.copyWithin(at + 1, at, this.length);
+    this.times[at] = time;
+    this.#gains[at] = weight;
+    this.length++;
+    return true;
   }
 
   #sort(): void {

@@ -92,6 +92,22 @@ describe('the moment when most was held', () => {
     late.lane.push(30, NO_THREAD, 0, 90);
     expect(peakOf(late.profile, late.lane, null)).toEqual({ time: 30, bytes: 100 });
   });
+  test('many rows out of order, near and far', () => {
+    const many = held('0 a 0');
+    let seed = 7;
+    const next = (most: number): number => (seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648) % most;
+    const gains = new Map<number, number>();
+    for (let i = 0; i < 6000; i++) {
+      const time = i % 500 === 499 ? next(i) : Math.max(0, i - next(300));
+      const gain = next(2001) - 1000;
+      gains.set(time, (gains.get(time) ?? 0) + gain);
+      many.lane.push(time, NO_THREAD, 0, gain);
+      if (i % 97 === 0) peakOf(many.profile, many.lane, null);
+    }
+    let [sum, most] = [0, 0];
+    for (let time = 0; time < 6000; time++) most = Math.max(most, (sum += gains.get(time) ?? 0));
+    expect(peakOf(many.profile, many.lane, null).bytes).toBe(most);
+  });
   test('of some threads alone', () => {
     const two = held('10 a +10');
     const process = two.profile.processes.add({ pid: 7, name: 'p' });
