@@ -159,6 +159,20 @@ export function offCpuText(plan: Pick<PerfPlan, 'offCpu' | 'stacks' | 'switchSiz
   }
 }
 
+/** How time on a CPU is taken, for its lane's header. */
+export function sourceText({ stacks, stackSize, rate, event, userOnly }: PerfPlan): string {
+  return `perf ${rate} Hz, ${event}, ${stacks === 'fp' ? 'frame pointers' : `copied stacks of ${stackSize / 1024} KB`}${userOnly ? ', user only' : ''}`;
+}
+
+/** How much is copied with what, for people. */
+export function sizesText(plan: PerfPlan): string {
+  return [
+    ...(plan.cpu && plan.stacks === 'dwarf' ? [`${plan.stackSize / 1024} KB of stack with CPU samples`] : []),
+    ...(hasSwitches(plan) && plan.stacks === 'dwarf' ? [`${plan.switchSize / 1024} KB with switches`] : []),
+    ...(plan.faults ? [`every ${plan.faultPeriod}th page fault`] : []),
+  ].join(', ');
+}
+
 /** How page faults are taken, for their lane's header. */
 export function faultsText(plan: PerfPlan): string {
   return plan.faults ? `perf page-faults, every ${plan.faultPeriod}th, ${stackText(plan.stacks, plan.faultSize)}${plan.userOnly ? ', user only' : ''}` : '';

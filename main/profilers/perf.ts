@@ -12,7 +12,7 @@ import { delay } from './control.ts';
 import { perfFailure } from './perf-errors.ts';
 import { PerfLanes } from './perf-lanes.ts';
 import type { PerfAim, PerfPlan } from './perf-plan.ts';
-import { SIZES, eventsOf, faultsText, fitPlan, growthText, lighter, offCpuSource, offCpuText, pagesFor, privileged, stackSizeFor } from './perf-plan.ts';
+import { SIZES, eventsOf, faultsText, fitPlan, growthText, lighter, offCpuSource, offCpuText, pagesFor, privileged, sizesText, sourceText, stackSizeFor } from './perf-plan.ts';
 import { PerfProcess, SampleStream } from './perf-process.ts';
 import { ByteRate, MOST_BYTES } from './perf-rate.ts';
 import { isExiting, loadOf, natureOf } from './perf-target.ts';
@@ -288,6 +288,8 @@ class PerfSession {
     const failure = perfFailure(process.output, code, signal, process.aim.pids, this.#system);
     if (!this.#restarted && failure.kind === 'killed') {
       this.#restarted = true;
+      const since = this.#run.now();
+      if (!this.#paused) this.#run.mark(laneOff(null, since));
       try {
         const { process: next } = await this.#attach(() => undefined);
         if (this.#stopping) {
@@ -296,6 +298,11 @@ class PerfSession {
         }
         this.#adopt(next);
         if (this.#paused) await next.sample(false);
+        else {
+          const back = this.#run.now();
+          this.#run.mark(laneOn(null, since, back));
+          this.#run.mark({ kind: 'gap', start: ns(since), end: ns(back), text: 'perf was killed and started again' });
+        }
         this.#run.notice({ id: 'perf-restarted', level: 'warn', text: `${failure.error.message} It was started again; what had arrived is kept.`, command: '' });
         return;
       } catch (error) {
@@ -405,12 +412,7 @@ class PerfSession {
         return;
       }
       await this.#changeTo(plan, `it wrote ${rate}`);
-      const sizes = [
-        ...(plan.cpu && plan.stacks === 'dwarf' ? [`${plan.stackSize / 1024} KB of stack with CPU samples`] : []),
-        ...(plan.offCpu !== 'none' && plan.stacks === 'dwarf' ? [`${plan.switchSize / 1024} KB with switches`] : []),
-        ...(plan.faults ? [`every ${plan.faultPeriod}th page fault`] : []),
-      ];
-      this.#run.notice({ id: 'perf-bytes', level: 'info', text: `perf wrote ${rate}, more than 40: it takes less now (${sizes.join(', ')}). Deep stacks may be cut.`, command: '' });
+      this.#run.notice({ id: 'perf-bytes', level: 'info', text: `perf wrote ${rate}, more than 40: it takes less now (${sizesText(plan)}). Deep stacks may be cut.`, command: '' });
     }).catch((error: unknown) => {
       if (this.#staying()) this.#run.notice({ id: 'perf-bytes', level: 'warn', text: `perf writes ${Math.round(bytes / 1e6)} MB a second and could not be started with less (${messageOf(error)}).`, command: '' });
     });
@@ -490,8 +492,4 @@ interface Aimed {
   readonly aim: PerfAim;
   readonly left: number;
   readonly dropped: string;
-}
-
-function sourceText({ stacks, stackSize, rate, event, userOnly }: PerfPlan): string {
-  return `perf ${rate} Hz, ${event}, ${stacks === 'fp' ? 'frame pointers' : `copied stacks of ${stackSize / 1024} KB`}${userOnly ? ', user only' : ''}`;
 }

@@ -135,6 +135,8 @@ test.skipIf(missing)('perf that is killed is started again once, then its end is
   expect(run.notices).toMatchObject([{ id: 'perf-restarted', text: expect.stringContaining('SIGKILL') as string }]);
   await wait(500);
   expect(records(run.streams[1]).get(SAMPLE)).toBeGreaterThan(5);
+  // No time of the gap is anybody's.
+  expect(run.marks.map(({ kind, value }) => `${kind} ${value ?? 0}`)).toEqual(['pause 1000', 'pause 1001', 'gap 0']);
   process.kill(run.costs[1], 'SIGKILL');
   expect((await running.done).error).toContain('SIGKILL');
   expect(run.streams.every((stream) => stream.ended)).toBe(true);
