@@ -49,3 +49,10 @@ export class TraceEvent {
     this.place = place;
   }
 }
+
+export interface TraceSink {
+  /** Valid during the call. */
+  event(event: TraceEvent): void;
+  /** A value beside the list of events, as its JSON text; only those up to 1 MB. */
+  headerValue(key: string, text: string): void;
+}

@@ -75,7 +75,7 @@ export class TraceRows {
   complete(threads: readonly HostThread[]): void {
     const { processes, threads: rows } = this.#profile;
     for (const [pid, row] of this.#processes) {
-      if (this.#known?.process(Number(pid)) != null) continue;
+      if ((this.#known?.process(Number(pid)) ?? null) !== null) continue;
       if (processes.nameOf(row) !== this.#processName(pid)) processes.rename(row, this.#processName(pid));
       if (this.rank >= 0 && processes.rank.get(row) !== this.rank) {
         processes.rank.set(row, this.rank);

@@ -5,15 +5,9 @@
 // Only the current event is kept in memory. JSON is read strictly, so that damage is found where it is; reading then goes on at the
 // next thing that begins like an event, and the damage is counted with its place. A file that breaks off is kept up to there.
 import { ByteTable } from '../byte-table.ts';
+import type { TraceSink } from './event.ts';
 import { TraceEvent } from './event.ts';
 import { ARG_KEYS, EVENT_KEYS, known, wordsOf } from './words.ts';
-
-export interface TraceSink {
-  /** Valid during the call. */
-  event(event: TraceEvent): void;
-  /** A value beside the list of events, as its JSON text; only those up to 1 MB. */
-  headerValue(key: string, text: string): void;
-}
 
 /** An event longer than this is damage, not an event. */
 const MOST_EVENT = 16 * 1024 * 1024;
@@ -100,8 +94,7 @@ export class TraceScanner {
   /** No more bytes. What is left is handed on as far as it is whole. */
   end(): { readonly cutEvent: boolean; readonly cutList: boolean } {
     this.#run(true);
-    const left = this.#at < this.#length;
-    const cutEvent = this.#state === 'events' && left;
+    const cutEvent = this.#state === 'events' && this.#at < this.#length;
     const cutList = this.#state === 'events' || this.#state === 'search' || this.#state === 'value' || (this.#state === 'object' && !this.#bare);
     return { cutEvent, cutList };
   }
@@ -244,14 +237,15 @@ export class TraceScanner {
       const event = this.#event;
       event.reset(this.#before + at);
       this.#problem = at;
-      const end = this.#eventAt(at);
-      if (end === INCOMPLETE) {
-        if (this.#length - at <= MOST_EVENT) {
-          // Counted from the event's start: `push` moves it to the front first.
-          if (!last) this.#wanted = (this.#length - at) * 2;
-          return;
-        }
+      let end = this.#eventAt(at);
+      if (end === INCOMPLETE && this.#length - at <= MOST_EVENT) {
+        // Counted from the event's start: `push` moves it to the front first.
+        if (!last) this.#wanted = (this.#length - at) * 2;
+        return;
+      }
+      if (end === INCOMPLETE || end - at > MOST_EVENT) {
         this.#problem = at + 1;
+        end = DAMAGED;
       }
       if (end < 0) {
         this.#harm(this.#problem);
