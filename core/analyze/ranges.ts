@@ -6,19 +6,28 @@ import type { TimeRanges } from './view.ts';
 export function overlap(ranges: TimeRanges, start: number, end: number): number {
   if (ranges === null) return end - start;
   let sum = 0;
-  for (const [from, to] of ranges) sum += Math.max(0, Math.min(to, end) - Math.max(from, start));
+  for (let i = firstAfter(ranges, start); i < ranges.length && ranges[i][0] < end; i++) sum += Math.max(0, Math.min(ranges[i][1], end) - Math.max(ranges[i][0], start));
   return sum;
 }
 
 /** How much of [least, greatest] the ranges cover. */
 export function within(ranges: TimeRanges, least: number, greatest: number): 'all' | 'some' | 'none' {
   if (ranges === null) return 'all';
-  let touched = false;
-  for (const [start, end] of ranges) {
-    if (start <= least && greatest < end) return 'all';
-    if (start <= greatest && least < end) touched = true;
+  const at = firstAfter(ranges, least);
+  if (at === ranges.length || ranges[at][0] > greatest) return 'none';
+  return ranges[at][0] <= least && greatest < ranges[at][1] ? 'all' : 'some';
+}
+
+/** The first range that ends after a time: there can be a hundred thousand of them, and they are sorted. */
+function firstAfter(ranges: readonly (readonly [number, number])[], time: number): number {
+  let low = 0;
+  let high = ranges.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (ranges[middle][1] <= time) low = middle + 1;
+    else high = middle;
   }
-  return touched ? 'some' : 'none';
+  return low;
 }
 
 /** Which part of a row lies in the ranges: 0 or 1 for a moment, the overlapped share for an interval. */
@@ -39,7 +48,10 @@ export class Share {
     this.#tick = chunk.tick;
     this.#durations = intervals ? chunk.duration.array : null;
     this.#oneDuration = intervals ? chunk.duration.constant : 0;
-    const near = ranges.filter(([start, end]) => start <= chunk.greatest && chunk.least < end && end > start);
+    const first = firstAfter(ranges, chunk.least);
+    let last = first;
+    while (last < ranges.length && ranges[last][0] <= chunk.greatest) last++;
+    const near = ranges.slice(first, last).filter(([start, end]) => end > start);
     this.#starts = Float64Array.from(near, ([start]) => start);
     this.#ends = Float64Array.from(near, ([, end]) => end);
   }

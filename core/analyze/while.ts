@@ -277,5 +277,5 @@ function joined(ranges: readonly [number, number][], length: number, starts: Flo
   }
   const tail = union(allStarts, allEnds);
   for (const [start, end] of tail) sum += end - start;
-  return { ranges: [...ranges.slice(0, low), ...tail], length: sum };
+  return { ranges: ranges.slice(0, low).concat(tail), length: sum };
 }
