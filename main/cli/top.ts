@@ -6,6 +6,7 @@ import { isHeld } from '#core/analyze/memory';
 import { search } from '#core/analyze/search';
 import { laneOf, mergedText } from '#core/analyze/words';
 import { UserError } from '#core/errors';
+import type { Lane } from '#core/model/lane';
 import type { Arguments } from './arguments.ts';
 import { isSet, numberOf, textOf } from './arguments.ts';
 import { warnOfSkipped } from './convert.ts';
@@ -40,7 +41,8 @@ export async function top(args: Arguments, io: CliIo): Promise<number> {
     .sort((a, b) => b[by] - a[by] || b.total - a.total || (functions.nameOf(a.fn) < functions.nameOf(b.fn) ? -1 : 1));
   const ranges = view.selection.ranges ?? [[0, profile.info.durationNs]];
   const seconds = ranges.reduce((sum, [from, to]) => sum + Math.max(0, Math.min(to, profile.info.durationNs) - from), 0) / 1e9;
-  const percent = (value: number) => (tree.total > 0 ? Math.round((value / tree.total) * 1e6) / 1e4 : 0);
+  const whole = wholeOf(tree, lane);
+  const percent = (value: number) => (whole > 0 ? Math.round((value / whole) * 1e6) / 1e4 : 0);
 
   if (isSet(args, 'json')) {
     await printJson(io, {
@@ -55,11 +57,19 @@ export async function top(args: Arguments, io: CliIo): Promise<number> {
     const where = (fn: (typeof rows)[number]['fn']) => functions.fileOf(fn) || functions.libraryOf(fn);
     await print(io.stdout, `${lane.kind} (${lane.name}): ${formatWeight(tree.total, lane.unit)}, ${formatSamples(tree.samples)}${tree.merged ? `, ${mergedText(lane)}` : ''}\n\n`);
     await print(io.stdout, table(['SELF', '', 'TOTAL', '', 'FUNCTION', 'WHERE'], shown.map((row) => [
-      formatPercent(tree.total > 0 ? row.self / tree.total : 0), formatWeight(row.self, lane.unit),
-      formatPercent(tree.total > 0 ? row.total / tree.total : 0), formatWeight(row.total, lane.unit), clean(functions.nameOf(row.fn)), clean(where(row.fn)),
+      formatPercent(whole > 0 ? row.self / whole : 0), formatWeight(row.self, lane.unit),
+      formatPercent(whole > 0 ? row.total / whole : 0), formatWeight(row.total, lane.unit), clean(functions.nameOf(row.fn)), clean(where(row.fn)),
     ]), [0, 1, 2, 3]));
     if (shown.length < rows.length) await print(io.stdout, `\n${rows.length - shown.length} more functions (--limit ${rows.length} shows all)\n`);
   }
   await warnOfSkipped(profile, io);
   return 0;
+}
+
+/** What percentages are of: the selection's weight; of gains and losses, the gains. */
+function wholeOf(tree: CallTree, lane: Lane): number {
+  if (!isHeld(lane)) return tree.total;
+  let gains = 0;
+  for (let node = 0; node < tree.length; node++) gains += Math.max(0, tree.self(node));
+  return gains;
 }
