@@ -23,10 +23,13 @@ function content(profile: Profile): unknown {
   };
 }
 
-test.each(['zstd.pipe', 'killed.pipe', 'unprivileged.pipe', 'lost.pipe'])('%s in chunks of 1, 7 and 100 bytes and whole', (name) => {
+/** What a recording's stream says of its lanes of memory. */
+const lanesOf = (name: string) => (name === 'memory.pipe' ? { memory: 'perf mmap and brk', faults: 'perf page-faults' } : {});
+
+test.each(['zstd.pipe', 'killed.pipe', 'unprivileged.pipe', 'lost.pipe', 'memory.pipe'])('%s in chunks of 1, 7 and 100 bytes and whole', (name) => {
   const bytes = fixture(name);
-  const whole = content(decode(bytes, {}, bytes.length).profile);
-  for (const chunk of [1, 7, 100, 65_536]) expect(content(decode(bytes, {}, chunk).profile), `chunks of ${chunk}`).toEqual(whole);
+  const whole = content(decode(bytes, lanesOf(name), bytes.length).profile);
+  for (const chunk of [1, 7, 100, 65_536]) expect(content(decode(bytes, lanesOf(name), chunk).profile), `chunks of ${chunk}`).toEqual(whole);
 });
 
 test.each(['unprivileged.pipe', 'launch-multiproc.pipe', 'zstd.pipe'])('%s cut at every fiftieth: samples are those of the whole, ever more', (name) => {
@@ -135,15 +138,15 @@ function survives(bytes: Uint8Array, damage: readonly (readonly [number, number,
   }
 }
 
-test.each(['zstd.pipe', 'unprivileged.pipe', 'launch-multiproc.pipe', 'lost.pipe', 'dwarf-c-nofp.pipe'])('fuzz: %s', (name) => {
+test.each(['zstd.pipe', 'unprivileged.pipe', 'launch-multiproc.pipe', 'lost.pipe', 'dwarf-c-nofp.pipe', 'memory.pipe'])('fuzz: %s', (name) => {
   const bytes = fixture(name).subarray(0, 300_000);
-  fc.assert(fc.property(mutations, (damage) => survives(bytes, damage, (broken) => decode(broken, {}, 4096).profile)), { numRuns: 30 });
+  fc.assert(fc.property(mutations, (damage) => survives(bytes, damage, (broken) => decode(broken, lanesOf(name), 4096).profile)), { numRuns: 30 });
   // With the sizes of the records left as they are, all of the stream is read, whatever its records say.
   const starts = recordStarts(bytes);
   const read = (broken: Uint8Array) => {
     for (const at of starts) broken.set(bytes.subarray(at + 6, at + 8), at + 6);
     broken.set(bytes.subarray(0, 16));
-    return decode(broken, { sources: twinSources() }, 65_536).profile;
+    return decode(broken, { sources: twinSources(), ...lanesOf(name) }, 65_536).profile;
   };
   fc.assert(fc.property(mutations, fc.nat(1000), (damage, seed) => {
     const more = [...damage];

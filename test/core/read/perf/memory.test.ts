@@ -7,6 +7,7 @@ import type { Lane } from '#core/model/lane';
 import { Profile } from '#core/model/profile';
 import { PerfDecoder } from '#core/read/perf/decoder';
 import { buildProgram } from '../../../support/build-program.ts';
+import { decode, fixture } from './reference.ts';
 import { TRACEPOINTS, WHY_NOT, now, options, record, run, sleep } from './live.ts';
 
 const MB = 1 << 20;
@@ -45,6 +46,15 @@ function sumOf(profile: Profile, lane: Lane | null, name: string): { weight: num
   }
   return sum;
 }
+
+test('a recording of the mapper: bytes, calls and faults, and what is held as it ends', () => {
+  const { profile } = decode(fixture('memory.pipe'), MEMORY);
+  const rows = profile.lanes.map((lane) => `${lane.kind} ${lane.name}: ${lane.kind === 'memory' ? `${lane.total / MB} MB in ${lane.samples} calls` : `${lane.samples}`}`);
+  // 10 kept, 5 grown, 5 left of the heap.
+  expect(rows.filter((row) => row.startsWith('memory'))).toEqual(['memory perf mmap: 75 MB in 47 calls', 'memory perf mmap held: 20 MB in 47 calls']);
+  expect(profile.lane('faults', 'page-faults')?.total).toBe((profile.lane('faults')?.samples ?? 0) * 2);
+  expect([...profile.skipped.keys()].filter((what) => !what.startsWith('kernel addresses'))).toEqual([]);
+});
 
 test.skipIf(none)('pages that are touched, by the function that touches them', async () => {
   const program = buildProgram('page_toucher', ['-O2', '-g', '-fomit-frame-pointer']) ?? '';
