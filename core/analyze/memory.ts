@@ -27,6 +27,13 @@ export function memorySource(lane: Pick<Lane, 'name'>): string {
   return lane.name.slice(0, lane.name.length - ending.length);
 }
 
+/** Whether a memory lane counts events that another lane of its source has already: its samples are no further ones. */
+export function countsAgain(lane: Pick<Lane, 'kind' | 'name'>, lanes: readonly Pick<Lane, 'kind' | 'name'>[]): boolean {
+  if (!isMemory(lane) || memoryPart(lane) === 'allocated') return false;
+  const source = memorySource(lane);
+  return lanes.some((other) => other.kind === lane.kind && other.name === source);
+}
+
 function isMemory(lane: Pick<Lane, 'kind'>): boolean {
   return lane.kind === 'memory' || lane.kind === 'gpu-memory';
 }

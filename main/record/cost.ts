@@ -1,5 +1,6 @@
 // What profiling costs its target, estimated from what was taken: CPU time an event, measured on this machine with events switched on and off every
 // half second. It is an estimate: the true cost lies in the kernel's interrupts and cannot be told from the target's own work while it runs.
+import { memoryPart } from '#core/analyze/memory';
 import type { LaneKind } from '#core/model/lane';
 
 /** One lane as the cost sees it. */
@@ -47,8 +48,8 @@ export function laneCost(lane: CostLane, stacks: StackWay, waits: StackWay): num
 }
 
 function memoryCost(lane: CostLane, stacks: StackWay): number {
-  // What is held and what was temporary are the same allocations counted another way.
-  if (/ (?:held|temporary)$/.test(lane.name)) return 0;
+  // What is held, what was temporary and the calls are the same allocations counted another way.
+  if (memoryPart(lane) !== 'allocated') return 0;
   if (/heaptrack/i.test(lane.name)) return lane.samples * HEAPTRACK_NS;
   if (/mmap|brk/i.test(lane.name)) return lane.rows * MMAP_NS[stacks];
   return lane.rows * V8_NS;

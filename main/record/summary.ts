@@ -1,3 +1,4 @@
+import { countsAgain } from '#core/analyze/memory';
 import { usualLane } from '#core/analyze/words';
 import type { FrameId, FunctionId } from '#core/model/ids';
 import type { Profile } from '#core/model/profile';
@@ -10,7 +11,7 @@ export function summaryOf(profile: Profile): Summary {
   let samples = 0;
   let rows = 0;
   for (const lane of profile.lanes) {
-    samples += lane.samples;
+    if (!countsAgain(lane, profile.lanes)) samples += lane.samples;
     rows += lane.rows;
   }
   return {

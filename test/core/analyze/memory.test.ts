@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { CallTree } from '#core/analyze/call-tree';
 import { functionRow, functionsTable, neighboursOf } from '#core/analyze/functions';
 import { layout } from '#core/analyze/layout';
-import { heldAt, isHeld, measureOf, memoryMeasures, momentRanges, peakOf, upTo } from '#core/analyze/memory';
+import { countsAgain, heldAt, isHeld, measureOf, memoryMeasures, momentRanges, peakOf, upTo } from '#core/analyze/memory';
 import { resolve } from '#core/analyze/resolve';
 import { search } from '#core/analyze/search';
 import { EVERYTHING, FIRST_VIEW } from '#core/analyze/view';
@@ -54,6 +54,8 @@ describe('measures', () => {
     expect(measureOf(profile, heldLane, 'peak')?.key).toBe('peak');
     expect(measureOf(profile, allocated, 'peak')?.key).toBe('allocated');
     expect(profile.lanes.map(isHeld)).toEqual([false, false, true, false, false]);
+    expect(profile.lanes.map((lane) => countsAgain(lane, profile.lanes))).toEqual([false, false, true, true, true]);
+    expect(countsAgain({ kind: 'memory', name: 'v8 heap held' }, profile.lanes)).toBe(false);
   });
 
   test('every allocation is shown before what the kernel sees, and its numbers are exact', () => {
