@@ -261,6 +261,12 @@ export function reasonOf(tip: string): string {
   return colon < 0 ? tip : tip.slice(0, colon);
 }
 
+/** Whether a tip names what only looks like waiting: preempted, stopped by a profiler. */
+export function isNoWait(tip: string): boolean {
+  const reason = reasonOf(tip);
+  return reason === 'preempted' || reason === '[stopped by a profiler]';
+}
+
 /** Whether a function is the box at the tip of a waiting stack, which says why it waits. */
 function isTip(profile: Profile, fn: FunctionId): boolean {
   return profile.functions.kindOf(fn) === 'marker';

@@ -40,6 +40,18 @@ export class Drawing {
     );
   }
 
+  /** Slanting lines inside a rectangle, `step` from one to the next. */
+  hatch(x: number, y: number, width: number, height: number, stroke: string, step: number): void {
+    const lines: string[] = [];
+    // Each line is where x + y has one value; it enters and leaves the rectangle at its edges.
+    for (let at = Math.ceil((x + y) / step) * step; at < x + y + width + height; at += step) {
+      const left = Math.max(x, at - y - height);
+      const right = Math.min(x + width, at - y);
+      if (right > left) lines.push(`M${num(left)} ${num(at - left)}L${num(right)} ${num(at - right)}`);
+    }
+    if (lines.length > 0) this.#parts.push(`<path d="${lines.join('')}" stroke="${stroke}" stroke-width="1.5" stroke-opacity="0.25" fill="none"/>`);
+  }
+
   disc(x: number, y: number, radius: number, fill: string): void {
     this.#parts.push(`<circle cx="${num(x)}" cy="${num(y)}" r="${num(radius)}" fill="${fill}"/>`);
   }

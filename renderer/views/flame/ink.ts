@@ -1,7 +1,7 @@
 // The colours that canvases need, read from the theme's tokens once a theme, and one fill a function.
 import { colourOfFunction, foldColour, labelColour, placeOpacity } from '#core/analyze/colour';
 import type { Theme } from '#core/analyze/colour';
-import { isNotWaitingReason } from './reasons.ts';
+import { isNoWait } from '#core/analyze/shape';
 import type { FunctionId } from '#core/model/ids';
 import type { Profile } from '#core/model/profile';
 import { LabelCache } from './label-cache.ts';
@@ -122,7 +122,7 @@ export class BoxInk {
     const { functions } = this.#profile;
     if (fn < 0 || fn >= functions.length) return 0;
     const kind = functions.kindOf(fn as FunctionId);
-    const mark = kind === 'gpu-copy' ? 1 : this.#muted && kind === 'marker' && isNotWaitingReason(functions.nameOf(fn as FunctionId)) ? 2 : 0;
+    const mark = kind === 'gpu-copy' ? 1 : this.#muted && kind === 'marker' && isNoWait(functions.nameOf(fn as FunctionId)) ? 2 : 0;
     this.#marks[fn] = mark;
     return mark;
   }

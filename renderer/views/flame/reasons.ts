@@ -3,12 +3,6 @@ import { reasonOf as reasonText } from '#core/analyze/shape';
 import type { CallTree } from '#core/analyze/call-tree';
 import type { FunctionId } from '#core/model/ids';
 
-/** Whether a tip names what only looks like waiting: preempted, stopped by a profiler. */
-export function isNotWaitingReason(tip: string): boolean {
-  const reason = reasonText(tip);
-  return reason === 'preempted' || reason === '[stopped by a profiler]';
-}
-
 /** The reason that a node's box names; null where it is no tip of a waiting stack. */
 export function reasonOfNode(tree: CallTree, node: number): string | null {
   if (tree.lane.kind !== 'off-cpu' || node < 0) return null;

@@ -9,12 +9,13 @@ import { FIRST_PICTURE, FIRST_VIEW } from '#core/analyze/view';
  */
 export function convertCommand(file: string, out: string, view: ViewValue, picture: PictureOptions, alone = true): string {
   const words = ['flamebench', 'convert', quoted(file), '-o', quoted(out)];
-  if (view.lane !== null && alone) words.push('--lane', view.lane.kind);
-  const { ranges, threads, processes, transforms, stacks } = view.selection;
+  const quad = view.panes !== undefined && view.panes.length > 1;
+  if (view.lane !== null && alone && !quad) words.push('--lane', view.lane.kind);
+  const { ranges, threads, processes, transforms, stacks, during, moment } = view.selection;
   const one = ranges !== null && ranges.length === 1 ? ranges[0] : null;
   if (one !== null) words.push('--from', seconds(one[0]), '--to', seconds(one[1]));
   if (view.search !== '') words.push('--search', quoted(view.search));
-  if (view.inverted) words.push('--invert');
+  if (view.inverted && !quad) words.push('--invert');
   if (picture.title !== '') words.push('--title', quoted(picture.title));
   if (picture.subtitle !== '') words.push('--subtitle', quoted(picture.subtitle));
   if (picture.width !== FIRST_PICTURE.width) words.push('--width', String(picture.width));
@@ -25,13 +26,14 @@ export function convertCommand(file: string, out: string, view: ViewValue, pictu
   if (!picture.caption) words.push('--no-caption');
   if (picture.text !== FIRST_PICTURE.text) words.push('--text', String(picture.text));
   if (picture.depth !== FIRST_PICTURE.depth) words.push('--depth', String(picture.depth));
-  if (picture.callouts.length > 0) words.push('--picture', quoted(JSON.stringify({ callouts: picture.callouts })));
+  if (picture.callouts.length > 0 && !quad) words.push('--picture', quoted(JSON.stringify({ callouts: picture.callouts })));
   const rest: Partial<Record<keyof ViewValue, unknown>> = {};
-  if (threads !== null || processes !== null || transforms.length > 0 || stacks !== undefined || (ranges !== null && one === null)) rest.selection = view.selection;
-  if (view.zoom.length > 0) rest.zoom = view.zoom;
+  if (threads !== null || processes !== null || transforms.length > 0 || stacks !== undefined || during !== undefined || moment !== undefined || (ranges !== null && one === null)) rest.selection = view.selection;
+  if (view.zoom.length > 0 && !quad) rest.zoom = view.zoom;
   if (view.order !== FIRST_VIEW.order) rest.order = view.order;
   if (!view.rootOnTop) rest.rootOnTop = false;
-  if (view.lane !== null && !alone) rest.lane = view.lane;
+  if (quad) Object.assign(rest, { panes: view.panes, focus: view.focus ?? 0 });
+  if (view.lane !== null && !alone && !quad) rest.lane = view.lane;
   if (Object.keys(rest).length > 0) words.push('--view', quoted(JSON.stringify(rest)));
   return words.join(' ');
 }

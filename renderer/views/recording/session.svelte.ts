@@ -120,6 +120,12 @@ export class Session {
     };
   }
 
+  /** As `view`, for a picture of all panes side by side. */
+  get exportedQuad(): ViewValue {
+    const panes = this.panes.map((pane): PaneValue => ({ ...pane.value, lane: pane.lane === null ? pane.value.lane : { kind: pane.lane.kind, name: pane.lane.name } }));
+    return { ...this.exported, selection: this.selection, panes, focus: this.focus, wide: false };
+  }
+
   // What tables and the side panel show: the pane with the focus.
   get lane(): Lane | null { return this.pane.lane; }
   get stacks(): StackChoice | null { return this.pane.stacks; }

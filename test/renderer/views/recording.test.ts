@@ -45,6 +45,12 @@ describe('the command line of a picture', () => {
     );
   });
 
+  test('all panes go as a view, and no single lane is named', () => {
+    const panes = [{ kind: 'cpu' as const, lane: null, inverted: false, zoom: [], selected: [] }, { kind: 'off-cpu' as const, lane: null, inverted: false, zoom: [], selected: [] }];
+    const command = convertCommand('run.flamebench', 'slide.svg', { ...FIRST_VIEW, lane: { kind: 'cpu', name: '' }, panes, focus: 1 }, FIRST_PICTURE);
+    expect(command).toBe(`flamebench convert run.flamebench -o slide.svg --view '${JSON.stringify({ panes, focus: 1 })}'`);
+  });
+
   test('words are quoted for a shell', () => {
     expect(quoted('run-1.flamebench')).toBe('run-1.flamebench');
     expect(quoted('$(rm -r /)')).toBe("'$(rm -r /)'");
