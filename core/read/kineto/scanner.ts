@@ -7,7 +7,7 @@
 import { ByteTable } from '../byte-table.ts';
 import type { TraceSink } from './event.ts';
 import { TraceEvent } from './event.ts';
-import { ARG_KEYS, EVENT_KEYS, known, wordsOf } from './words.ts';
+import { ARG_KEYS, eventKey, known, wordsOf } from './words.ts';
 
 /** An event longer than this is damage, not an event. */
 const MOST_EVENT = 16 * 1024 * 1024;
@@ -23,7 +23,6 @@ const QUOTE = 0x22, BACKSLASH = 0x5c, OPEN = 0x7b, CLOSE = 0x7d, OPEN_LIST = 0x5
 
 type State = 'start' | 'object' | 'value' | 'events' | 'search' | 'done';
 
-const KEYS = wordsOf(EVENT_KEYS);
 const ARGS = wordsOf(ARG_KEYS);
 const LATIN = new TextDecoder('latin1');
 const UTF8 = new TextDecoder('utf-8');
@@ -297,7 +296,7 @@ export class TraceScanner {
       if (bytes[at] === CLOSE) return at + 1;
       at = this.#keyAt(at);
       if (at < 0) return at;
-      const key = known(KEYS, bytes, this.#textStart, this.#textEnd);
+      const key = eventKey(bytes, this.#textStart, this.#textEnd);
       if (key === 8 && bytes[at] === OPEN) at = this.#argsAt(at);
       else at = this.#scalar(at, key >= 0);
       if (at < 0) return at;

@@ -29,10 +29,30 @@ export function known(words: Words, bytes: Uint8Array, start: number, end: numbe
   return words.table.find(bytes, start, end);
 }
 
-/** Keys of an event. */
-export const EVENT_KEYS = ['ph', 'cat', 'name', 'pid', 'tid', 'ts', 'dur', 'id', 'args'] as const;
+const LETTER = { a: 0x61, c: 0x63, d: 0x64, e: 0x65, g: 0x67, h: 0x68, i: 0x69, m: 0x6d, n: 0x6e, p: 0x70, r: 0x72, s: 0x73, t: 0x74, u: 0x75 } as const;
 
-/** Keys of `args`. Some have changed their case over the years. */
+/** The number of an event's key: ph 0, cat 1, name 2, pid 3, tid 4, ts 5, dur 6, id 7, args 8; -1 for any other. */
+export function eventKey(bytes: Uint8Array, start: number, end: number): number {
+  const [a, b, c, d] = [bytes[start], bytes[start + 1], bytes[start + 2], bytes[start + 3]];
+  switch (end - start) {
+    case 2:
+      if (a === LETTER.p && b === LETTER.h) return 0;
+      if (a === LETTER.t && b === LETTER.s) return 5;
+      return a === LETTER.i && b === LETTER.d ? 7 : -1;
+    case 3:
+      if (a === LETTER.c && b === LETTER.a && c === LETTER.t) return 1;
+      if (a === LETTER.d && b === LETTER.u && c === LETTER.r) return 6;
+      if (b !== LETTER.i || c !== LETTER.d) return -1;
+      return a === LETTER.p ? 3 : a === LETTER.t ? 4 : -1;
+    case 4:
+      if (a === LETTER.n && b === LETTER.a && c === LETTER.m && d === LETTER.e) return 2;
+      return a === LETTER.a && b === LETTER.r && c === LETTER.g && d === LETTER.s ? 8 : -1;
+    default:
+      return -1;
+  }
+}
+
+/** Keys of `args`, numbered by their places here: the scanner takes them by number. Some have changed their case over the years. */
 export const ARG_KEYS = [
   'External id', 'external id', 'correlation', 'stream', 'device', 'bytes', 'Python id', 'Python parent id', 'Sequence number', 'Fwd thread id',
   'Bytes', 'Addr', 'Total Allocated', 'Total Reserved', 'Device Type', 'Device Id', 'Ev Idx', 'graph id', 'graph node id', 'Call stack', 'name',
