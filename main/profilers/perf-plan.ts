@@ -1,6 +1,7 @@
 // What perf is started with. Pure: everything it depends on comes in as a value.
 import { UserError } from '#core/errors';
 import type { LaneKind } from '#core/model/lane';
+import { WITHOUT_STACKS } from '#core/read/perf/off-cpu';
 import type { PerfFeatures } from './perf-tool.ts';
 import type { SystemFacts } from './system.ts';
 import { CAP_PERFMON, CAP_SYS_ADMIN, hasCapability } from './system.ts';
@@ -154,7 +155,7 @@ export function offCpuSource(system: SystemFacts, features: PerfFeatures, tracef
 export function offCpuText(plan: Pick<PerfPlan, 'offCpu' | 'stacks' | 'switchSize'>): string {
   switch (plan.offCpu) {
     case 'none': return '';
-    case 'switches': return 'perf switch records, without stacks; reasons of longer waits from /proc';
+    case 'switches': return WITHOUT_STACKS;
     case 'sched_switch': case 'context-switches': return `perf ${plan.offCpu}, ${stackText(plan.stacks, plan.switchSize)}`;
   }
 }

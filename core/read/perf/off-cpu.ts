@@ -35,6 +35,9 @@ const MOST_ANSWERS = 8;
 /** Name of the lane of what is not waiting: preempted, or stopped by a profiler. */
 export const NOT_WAITING_LANE = 'preempted';
 
+/** How it is said that there are no stacks. */
+export const WITHOUT_STACKS = 'perf switch records, without stacks; reasons of longer waits from /proc';
+
 /** No switch out is known. */
 export const NOT_OUT = -2;
 

@@ -7,7 +7,7 @@ import type { EventList, PerfEvent } from './attributes.ts';
 import type { Block } from './framer.ts';
 import { growthEvent, Growth } from './growth.ts';
 import { MISC_SWITCH_OUT, MISC_SWITCH_OUT_PREEMPT, SAMPLE, u64 } from './layout.ts';
-import { BLOCKED, NOT_OUT, OffCpu, WAS_PREEMPTED, WAS_STOPPED } from './off-cpu.ts';
+import { BLOCKED, NOT_OUT, OffCpu, WAS_PREEMPTED, WAS_STOPPED, WITHOUT_STACKS } from './off-cpu.ts';
 import { rawAt } from './shape.ts';
 import { StackReader } from './stacks.ts';
 import type { ThreadClock } from './switches.ts';
@@ -243,8 +243,10 @@ export class SampleWriter {
   #openOffCpu(): void {
     if (this.#shared.offCpu !== null || !this.exact) return;
     const event = this.#events.events.find((one) => one.role === 'switch');
-    const source = this.#options.offCpu ?? (event === undefined ? '' : `perf ${event.name}`);
+    let source = this.#options.offCpu ?? (event === undefined ? '' : `perf ${event.name}`);
     if (source === '') return;
+    // What was planned may have been refused: the stream has no samples of switches.
+    if (event === undefined && !source.includes('without stacks')) source = WITHOUT_STACKS;
     this.#openExact();
     this.#shared.offCpu = new OffCpu(this.#shared.profile, event?.name ?? 'switches', source, this.#shared.gates.offCpuGaps);
   }
