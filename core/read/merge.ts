@@ -47,6 +47,8 @@ const EARLY = 8e6;
 const SLACK = 1e6;
 /** Callers that a thread had this long before and after a moment it had then, ns: of those that come and go faster both are seen. */
 const STEADY = 70e6;
+/** The same where it is known that they come and go fast, ns. */
+const LONG = 300e6;
 /** How far away a stack is looked for that fits what the native one says, ns: functions that are short are seen seldom. */
 const AROUND = 100e6;
 /** A row waits for its window until the lane is this much further, ns; and when the lane stands still, this long by the clock, ms. */
@@ -249,8 +251,8 @@ export class Merger implements PythonSink {
   }
 
   /** The stacks of a thread some time before and after. */
-  #steady(spans: PythonSpans, nearest: number, from: number, to: number): StackId[] {
-    const [first, end] = spans.around(nearest, (from + to) / 2 + LAG, STEADY + (to - from) / 2);
+  #steady(spans: PythonSpans, nearest: number, from: number, to: number, within = STEADY): StackId[] {
+    const [first, end] = spans.around(nearest, (from + to) / 2 + LAG, within + (to - from) / 2);
     return Array.from({ length: end - first }, (_, i) => spans.stackOf(first + i));
   }
 
@@ -274,7 +276,6 @@ export class Merger implements PythonSink {
   #byNames(spans: PythonSpans, nearest: number, meant: readonly StackId[], pid: number, from: number, to: number, seam: Seam): Found | null {
     const whole = (stack: StackId): boolean => fits(this.#shapes.of(stack), seam.called, true);
     const shapes = meant.map((stack) => this.#shapes.of(stack));
-    if (shapes.length > 0 && shapes.every((shape) => shape === shapes[0]) && whole(meant[0])) return this.#all(meant[0]);
     const fitting = new Map<number, StackId>();
     const middle = (from + to) / 2 + LAG;
     const near = nearest >= 0 ? nearest : spans.find(middle, AROUND + (to - from) / 2);
@@ -298,7 +299,7 @@ export class Merger implements PythonSink {
     if (meant.length === 0) return this.#shared(stacks);
     // Calls that are short may lie between any two looks: then only what lasted before and after is certain.
     const caller = this.#shapes.of(stacks[0]).functions[common(stacks.map((stack) => this.#shapes.of(stack))) - 1] ?? -1;
-    if (!this.#times.slow(caller)) for (const stack of this.#steady(spans, nearest, from, to)) shapes.push(this.#shapes.of(stack));
+    if (!this.#times.slow(caller)) for (const stack of this.#steady(spans, nearest, from, to, LONG)) shapes.push(this.#shapes.of(stack));
     const certain = shapes[0].functions.slice(0, common(shapes));
     const lengths = stacks.map((stack) => common([{ functions: certain, id: -1 }, this.#shapes.of(stack)]));
     const most = Math.max(...lengths);
@@ -324,10 +325,6 @@ export class Merger implements PythonSink {
     if (alone) return this.#shared(meant);
     const clear = meant.filter((stack) => meant.every((other) => this.#leafOf(other) === this.#leafOf(stack) || this.#evidence.prefers(this.#leafOf(stack), this.#leafOf(other), seam.callee)));
     return this.#shared(clear.length > 0 ? clear : meant);
-  }
-
-  #all(stack: StackId): Found {
-    return { stack, frames: this.#shapes.of(stack).functions.length };
   }
 
   /** The first one, as far as all of them are the same. */
