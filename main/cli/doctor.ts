@@ -36,7 +36,9 @@ export async function doctor(args: Arguments, io: CliIo): Promise<number> {
     if (verdict.profilers.length === 0 && verdict.text !== '') await print(io.stdout, `  ${verdict.text}\n`);
     for (const check of checks) {
       if (check.lane !== lane) continue;
-      await print(io.stdout, `  ${check.profiler}: ${WORDS[check.state]}${check.version === '' ? '' : ` (${check.version})`}\n    ${check.text}\n`);
+      const notes = [check.version, check.spare === true ? 'not needed here: it stands in where others cannot work' : '', check.full === true ? 'with --memory full' : ''].filter((note) => note !== '');
+      await print(io.stdout, `  ${check.profiler}: ${WORDS[check.state]}${notes.length === 0 ? '' : ` (${notes.join('; ')})`}\n    ${check.text}\n`);
+      if (check.risk !== undefined) await print(io.stdout, `    Risk: ${check.risk} (--accept-risk ${check.profiler})\n`);
       if (check.command !== '') await print(io.stdout, `    $ ${check.command}\n`);
     }
   }

@@ -20,6 +20,17 @@ export function knownProcess(pid: number): ProcessKnown | null {
   return { name: name === '' ? basename(executable) : name, command: maskArguments(argv).join(' '), rank: rankOf(pid) ?? -1, parent: stat.ppid };
 }
 
+/** So many processes are asked about when a recording begins; the others are when they are met. */
+const MOST_KNOWN = 500;
+
+/** What is known of a target's processes now, by pid. */
+export function knownOf(processes: readonly { readonly pid: number }[]): (readonly [number, ProcessKnown])[] {
+  return processes.slice(0, MOST_KNOWN).flatMap(({ pid }) => {
+    const known = knownProcess(pid);
+    return known === null ? [] : [[pid, known] as const];
+  });
+}
+
 /** What an earlier reading of the same recording knew: its processes may be gone by now, or their numbers be others'. */
 export function knownBefore(before: Profile): (pid: number) => ProcessKnown | null {
   const rows = new Map<number, number>();

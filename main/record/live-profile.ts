@@ -54,7 +54,12 @@ export class LiveProfile {
     this.#emit = emit;
     this.profile.info = { ...job.info };
     this.profile.touch();
-    this.profile.processes.known = knownProcess;
+    const known = new Map(job.known ?? []);
+    this.profile.processes.known = (pid) => {
+      const now = knownProcess(pid);
+      // One that has ended, or is a zombie, says nothing any more.
+      return now === null || now.command === '' ? known.get(pid) ?? now : now;
+    };
     this.#deltas = new DeltaWriter(job.folder, this.profile);
     this.#decoders = new DecoderSet({ profile: this.profile, zeroAt: job.zeroAt, live: true });
     this.#timers = [setInterval(() => this.#flush(), DELTA_MS), setInterval(() => this.#idle(), IDLE_MS)];

@@ -4,11 +4,12 @@ import type { PictureOptions, ViewValue } from '#core/analyze/view';
 import type { Cursor } from '#core/model/delta';
 import type { LaneKind } from '#core/model/lane';
 import type { MarkFacts, ProfileInfo, TrackFacts } from '#core/model/profile';
+import type { ProcessKnown } from '#core/model/tables';
 import type { StreamFacts, WindowFacts } from '../profilers/profiler.ts';
 
 /** What a decoder thread is started for. */
 export type DecoderJob =
-  | { readonly kind: 'live'; readonly zeroAt: number; /** Where deltas.bin and the tables go. */ readonly folder: string; readonly info: ProfileInfo }
+  | { readonly kind: 'live'; readonly zeroAt: number; /** Where deltas.bin and the tables go. */ readonly folder: string; readonly info: ProfileInfo; /** What was known of the target's processes at the start: they may end before their rows are made. */ readonly known?: readonly (readonly [number, ProcessKnown])[] }
   /** A recording folder or a .flamebench file. */
   | { readonly kind: 'recording'; readonly path: string }
   /** A file of another program. */

@@ -11,6 +11,7 @@ import { writeRecordingFile } from '../library/recording-file.ts';
 import { startOf } from '../processes/identity.ts';
 import { DecoderHost } from './decoder-host.ts';
 import { firstFile, infoOf } from './first-file.ts';
+import { knownOf } from './known-process.ts';
 import { Lives } from './lives.ts';
 import { commitOf, diskSpace, megabytes } from './machine.ts';
 import type { DecoderCalls, DecoderEvent, ExportAsk, Mix, Summary } from './messages.ts';
@@ -76,7 +77,7 @@ export class Recording {
     this.#file = firstFile({ ...parts, target: parts.request.target, options: parts.request.options });
     this.#file.running = [{ pid: process.pid, start: startOf(process.pid) ?? 0, role: 'owner' }];
     writeRecordingFile(this.folder, this.#file);
-    this.#decoder = new DecoderHost({ kind: 'live', zeroAt: parts.zeroAt, folder: this.folder, info: infoOf(this.#file) }, (event) => this.#hear(event));
+    this.#decoder = new DecoderHost({ kind: 'live', zeroAt: parts.zeroAt, folder: this.folder, info: infoOf(this.#file), known: knownOf([...parts.watched, ...parts.light]) }, (event) => this.#hear(event));
     this.#streams = new Streams({ decoder: this.#decoder, folder: this.folder, scratch: join(this.folder, 'scratch'), onDiskFailed: (message) => this.#diskFailed(message) });
     this.#run = new ProfilerRun({
       target: parts.request.target, options: parts.request.options, watched: parts.watched, light: parts.light, directory: parts.facts.directory, folder: this.folder,
