@@ -296,3 +296,81 @@ describe('what stands above Python', () => {
     `));
   });
 });
+
+describe('where the native stack names Python functions itself', () => {
+  const at = (name: string): string => `${name} @train.py:7 ~python !`;
+  const GAP = '[callers not known] ~marker';
+
+  test('all of them: nothing is waited for, no other source is needed', () => {
+    const scene = new Scene().native(`100 | main;EVAL;${at('<module>')};${at('train')};cfunction_call;sorted_impl;EVAL;${at('key')};memcmp 3`).step();
+    // What C does between two Python functions is theirs.
+    expect(scene.tree).toBe(picture(`
+      main 3
+        <module> 3
+          train 3
+            key 3
+              memcmp 3 (3)
+    `));
+    expect([scene.counts, scene.lane.pythonPartly]).toEqual([[1, 0], 0]);
+  });
+
+  test('the innermost one: of the stacks near that moment the one that fits, however short it was seen', () => {
+    const scene = new Scene().native(`
+      100 | main;EVAL;${GAP};${at('pack')};zlib_compress 1
+      105 | main;EVAL;${GAP};${at('digest')};sha256 1
+    `).python('0-95 | <module>;train;digest\n95-97 | <module>;train;pack\n97-300 | <module>;train;digest').finish();
+    expect(scene.tree).toBe(picture(`
+      main 2
+        <module> 2
+          train 2
+            digest 1
+              sha256 1 (1)
+            pack 1
+              zlib_compress 1 (1)
+    `));
+    expect([scene.counts, scene.lane.pythonPartly]).toEqual([[2, 0], 0]);
+  });
+
+  test('one that nobody saw: its callers as far as they are named, then itself: in part', () => {
+    const scene = new Scene().native(`100 | main;EVAL;${at('<module>')};call;EVAL;${GAP};${at('rare')};work 1`).python('0-300 | <module>;train;digest').finish();
+    expect(scene.tree).toBe(picture(`
+      main 1
+        <module> 1
+          rare 1
+            work 1 (1)
+    `));
+    expect([scene.counts, scene.lane.pythonPartly]).toEqual([[1, 0], 1]);
+  });
+
+  test('one that several call, which change fast: what they have in common', () => {
+    const spans = Array.from({ length: 60 }, (_, i) => `${i * 10}-${i * 10 + 10} | <module>;turn;${i % 2 === 0 ? 'long' : 'short'};pack`).join('\n');
+    const scene = new Scene().native(`300 | main;EVAL;${GAP};${at('pack')};zlib_compress 1`).python(spans).finish();
+    expect(scene.tree).toBe(picture(`
+      main 1
+        <module> 1
+          turn 1
+            pack 1
+              zlib_compress 1 (1)
+    `));
+    expect(scene.lane.pythonPartly).toBe(1);
+  });
+
+  test('one that several call, each for long: time tells which', () => {
+    const spans = Array.from({ length: 8 }, (_, i) => `${i * 100}-${i * 100 + 100} | <module>;turn;${i % 2 === 0 ? 'decode' : 'shuffle'};pack`).join('\n');
+    const scene = new Scene().native(`640 | main;EVAL;${GAP};${at('pack')};zlib_compress 1\n740 | main;EVAL;${GAP};${at('pack')};zlib_compress 1`).python(spans).finish();
+    expect(scene.tree).toContain('decode 1');
+    expect(scene.tree).toContain('shuffle 1');
+    expect(scene.lane.pythonPartly).toBe(0);
+  });
+});
+
+test('memory that the kernel gave: by the stack that mapped it, when it goes too', () => {
+  const scene = new Scene({ kind: 'memory', unit: 'bytes', name: 'perf mmap held' })
+    .native('100 | main;EVAL;mmap 4096').python('0-200 | <module>;load\n200-500 | <module>;drop').finish();
+  expect(scene.profile.stacks.framesOf(scene.lane.chunks[0].merged?.[0] as never).map((frame) => scene.profile.functions.nameOf(scene.profile.frames.functionOf(frame)))).toEqual(['main', '<module>', 'load', 'mmap']);
+  const stack = scene.lane.chunks[0].stack[0];
+  scene.lane.push(400 * MS, 0, stack, -4096);
+  scene.finish();
+  const { merged } = scene.lane.chunks[0];
+  expect([merged?.[0] === merged?.[1], scene.lane.mergedRows]).toEqual([true, 2]);
+});

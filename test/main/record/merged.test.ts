@@ -75,11 +75,11 @@ test.skipIf(missing.length > 0)('native functions stand below the Python functio
   expect(merged).toBeGreaterThan(75);
   const right = under('pack', 'zlib_compress') + under('help_pack', 'zlib_compress');
   console.log(`zlib_compress ${of('zlib_compress').toFixed(1)} %, of it below pack and help_pack ${((100 * right) / of('zlib_compress')).toFixed(1)} %`);
-  // Turns of 40 ms, and times that are good to 10 ms: edges are the most that may be wrong.
-  expect(right / of('zlib_compress')).toBeGreaterThan(0.6);
+  expect(right / of('zlib_compress')).toBeGreaterThan(0.9);
 
   const again = loadProfile({ kind: 'decode', path: folder }, () => undefined);
   await again.run();
   const second = shares(again.profile);
-  expect(Math.abs(second.of('pack') - of('pack'))).toBeLessThan(8);
+  // There is no process any more whose memory says what ran: time alone tells, where it does.
+  expect(second.of('pack')).toBeGreaterThan(0);
 });

@@ -59,3 +59,34 @@ test('a window in which nothing ran is known as well; one that only counts says 
   expect(decoded([]).told).toEqual(['7 until 500']);
   expect(decoded([], { text: 'thread (7): main;train (/app/a.py:1) 12\n' }).told).toEqual([]);
 });
+
+test('a forked child has its parent\'s thread ids: each process keeps the stack that it was left with', () => {
+  const event = (pid: number, ph: 'B' | 'E', ts: number, ...names: string[]) => names.map((name) => ({ args: { filename: name.startsWith('thread') ? '' : '/app/a.py', line: 1 }, cat: 'py-spy', name, ph, pid, tid: 1, ts }));
+  // py-spy compares a thread with the one of the same id that it looked at before: here the other process's.
+  const events = [
+    ...event(7, 'B', 10_000, 'thread (7): Main', '<module>', 'train'),
+    ...event(8, 'E', 10_100, 'train', '<module>', 'thread (7): Main'), ...event(8, 'B', 10_100, 'thread (8): Main', '<module>', 'decode'),
+    ...event(7, 'E', 20_000, 'decode', '<module>', 'thread (8): Main'), ...event(7, 'B', 20_000, 'thread (7): Main', '<module>', 'wait'),
+    ...event(8, 'E', 20_100, 'wait', '<module>', 'thread (7): Main'), ...event(8, 'B', 20_100, 'thread (8): Main', '<module>', 'decode'),
+    ...event(8, 'E', 30_000, 'decode', '<module>', 'thread (8): Main'),
+  ];
+  expect(decoded([], { text: JSON.stringify(events) }).told).toEqual([
+    '7/7 10-20 <module>;train', '7/7 20-30 <module>;wait', '8/8 10.1-20.1 <module>;decode', '8/8 20.1-30 <module>;decode', '7 until 30', '8 until 30',
+  ]);
+});
+
+test('when a thread was last seen with a stack: at the last moment at which anything changed', () => {
+  const profile = new Profile();
+  const seen: string[] = [];
+  const decoder = new PySpyDecoder(profile, {
+    zeroAt: 1e9, directory: '/app', source: 'py-spy', rateHz: 100,
+    sink: { span: (_, tid, from, to, __, at) => seen.push(`${tid}: ${from / 1e6}-${to / 1e6} seen ${(at ?? NaN) / 1e6}`), covered: () => {} },
+  });
+  decoder.window({ start: 1e9, end: 1.5e9, threads: [{ own: '', tid: 7, name: '', pid: 7 }] }, windowOf([
+    { header: 'thread (7): main', own: 1, from: 0, to: 100_000, frames: ['<module>', 'train'] },
+    { header: 'thread (7): main', own: 1, from: 100_000, to: 200_000, frames: ['<module>', 'wait'] },
+  ]));
+  decoder.end();
+  // Alone nothing is known of the time between.
+  expect(seen).toEqual(['7: 0-100 seen 0', '7: 100-200 seen 100']);
+});
