@@ -176,7 +176,7 @@ export class PerfDecoder implements ChunkDecoder, Turn {
     }
     if (!this.#options.live) while (this.shared.spaces.resolveNames(1000)) { /* a file waits for its names */ }
     this.shared.offCpu?.name();
-    if (!this.#options.live) this.shared.offCpu?.settle();
+    if (!this.#options.live) this.shared.offCpu?.settle(true);
   }
 
   idle(budgetMs: number): boolean {
@@ -201,7 +201,7 @@ export class PerfDecoder implements ChunkDecoder, Turn {
     }
     const more = this.shared.spaces.resolveNames(budgetMs);
     this.shared.offCpu?.name();
-    if (!more && this.ended) this.shared.offCpu?.settle();
+    if (!more) this.shared.offCpu?.settle(this.ended);
     return more;
   }
 

@@ -215,10 +215,10 @@ export class OffCpu {
     this.#profile.open = this.#profile.open.filter((one) => one.lane !== this.#id);
   }
 
-  /** No more names will come: what waits for one has none. */
-  settle(): void {
+  /** No more names will come: what waits for one has none. `ended`: no more intervals either. */
+  settle(ended: boolean): void {
     this.#decide(Infinity);
-    this.flush();
+    if (ended) this.flush();
   }
 
   /** Gives tips their reasons, where the names of the kernel's functions have come. */
