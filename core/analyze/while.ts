@@ -12,6 +12,11 @@ import type { Shape } from './shape.ts';
 import { sameFunction, shapeFor } from './shape.ts';
 import type { During, FunctionRef, Selection, TimeRanges } from './view.ts';
 
+/** A wait that goes on is told when it is this long, ns: shorter ones say nothing about it. */
+const LONG = 10e6;
+const UNDER = 1;
+const ELSEWHERE = 2;
+
 /** How many questions a lane keeps in readiness. */
 const KEPT = 4;
 
@@ -126,6 +131,8 @@ class Question {
   /** Intervals of rows that are not in `#ranges` yet. */
   #starts: number[] = [];
   #ends: number[] = [];
+  /** By thread and stack as it was sampled: whether long waits with it were under the box, or elsewhere, once their derived stack was known. */
+  readonly #places = new Map<number, number>();
   #open = '';
   #answer: Intervals | null = null;
 
@@ -160,6 +167,7 @@ class Question {
     this.#thinnings = this.#lane.thinnings;
     this.#chunk = this.#row = this.#nodes = this.#length = this.#waits = this.#leftWeight = this.#leftCount = 0;
     this.#ranges = [];
+    this.#places.clear();
     this.#answer = null;
   }
 
@@ -190,9 +198,14 @@ class Question {
     for (let row = from; row < to; row++) {
       const stack = stacks[row];
       if (stack < 0 || (threads !== null && !threads.has(chunk.thread[row]))) continue;
-      if (!this.#isUnder(stack)) continue;
-      const weight = chunk.weight.get(row);
+      const under = this.#isUnder(stack);
       const duration = chunk.duration.get(row);
+      if (this.#merged && duration >= LONG) {
+        const key = placeKey(chunk.thread[row], chunk.stack[row]);
+        this.#places.set(key, (this.#places.get(key) ?? 0) | (under ? UNDER : ELSEWHERE));
+      }
+      if (!under) continue;
+      const weight = chunk.weight.get(row);
       // Summed waits lie somewhere in their span, and do not fill it. A thinned row has more weight than its own interval.
       if (weight < duration * (1 - 1e-9) || !(duration > 0)) {
         this.#leftWeight += weight;
@@ -215,7 +228,10 @@ class Question {
     for (const one of open) {
       if (lanes[one.lane] !== this.#lane || one.stack < 0 || one.since >= until) continue;
       if (this.#threads !== null && !this.#threads.has(one.thread)) continue;
-      if (this.#isUnder(one.stack)) since.push(one.since);
+      // A wait that goes on has no derived stack yet: it is where all earlier ones of the same thread with the same stack were; where
+      // there were none, where its own stack is, as in the tree.
+      const place = this.#merged ? this.#places.get(placeKey(one.thread, one.stack)) : undefined;
+      if (place === undefined ? this.#isUnder(one.stack) : place === UNDER) since.push(one.since);
     }
     return since.sort((a, b) => a - b);
   }
@@ -250,6 +266,10 @@ class Question {
     }
     this.#nodes = length;
   }
+}
+
+function placeKey(thread: number, stack: number): number {
+  return thread * 0x1_0000_0000 + stack;
 }
 
 /** Merged ranges with more intervals: only those from the first that a new one can meet are looked at again. `length`: sum of the ranges. */

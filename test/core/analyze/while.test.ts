@@ -152,6 +152,27 @@ describe('live', () => {
   });
 });
 
+describe('live, with derived stacks', () => {
+  const open = (made: { profile: Profile }, since: number): void => {
+    const stack = made.profile.stacks.internAll(['eval', 'read'].map((name) => frameOf(made.profile, name)));
+    made.profile.open = [{ lane: 0 as never, thread: 0 as ThreadId, stack, since: ns(since) }];
+  };
+  function program(second: string): { profile: Profile; ask: () => unknown } {
+    const made = stacks(`0+${20 * MS} main | eval;read ${20 * MS}\n${40 * MS}+${20 * MS} main | eval;read ${20 * MS}`, OFF);
+    const { profile, lane } = made;
+    for (const name of ['__next__', second]) lane.pushMerged(profile.stacks.internAll([name, 'read'].map((one) => frameOf(profile, one))), true);
+    open(made, 80 * MS);
+    profile.info.durationNs = 100 * MS;
+    return { profile, ask: () => intervalsOf(profile, lane, { transforms: [], stacks: 'merged' }, [f('__next__')], false, null).ranges };
+  }
+  test('a wait that goes on is where those before it were', () => {
+    expect(program('__next__').ask()).toEqual([[0, 20 * MS], [40 * MS, 60 * MS], [80 * MS, 100 * MS]]);
+  });
+  test('but not where they were at two places', () => {
+    expect(program('settle').ask()).toEqual([[0, 20 * MS]]);
+  });
+});
+
 describe('ranges', () => {
   test('of both', () => {
     expect(intersected(null, [[1, 2]])).toEqual([[1, 2]]);
