@@ -112,9 +112,9 @@ const GRAPH = /GraphLaunch/;
 /** Joins everything and fills the lanes. */
 export function linkGpu(input: LinkInput): LinkResult {
   const { profile, slices, operations, shift } = input;
-  const launchOf = placesOf(input.launches, slices, operations.process, operations.correlation, operations.length);
+  const launchOf = placesOf(input, input.launches, operations.process, operations.correlation, operations.length);
   const missing = launchOf.some((slice) => slice < 0);
-  const operatorOf = missing ? placesOf(input.operators(), slices, operations.process, operations.external, operations.length) : null;
+  const operatorOf = missing ? placesOf(input, input.operators(), operations.process, operations.external, operations.length) : null;
   const asker = (at: number): number => (launchOf[at] >= 0 ? launchOf[at] : operatorOf === null ? -1 : operatorOf[at]);
 
   const rows = new Int32Array(operations.length);
@@ -196,7 +196,7 @@ function laneOf(input: LinkInput, facts: LaneFacts): Lane {
 }
 
 /** By operation: the slice with its id, -1 where there is none. Which of several does not depend on the order they came in. */
-function placesOf(records: Launches, slices: HostSlices, process: Int32Column, id: Float64Column, length: number): Int32Array {
+function placesOf(input: LinkInput, records: Launches, process: Int32Column, id: Float64Column, length: number): Int32Array {
   const found = new Int32Array(length).fill(-1);
   if (length === 0 || records.length === 0) return found;
   const tables = new Map<number, Map<number, number>>();
@@ -206,7 +206,7 @@ function placesOf(records: Launches, slices: HostSlices, process: Int32Column, i
     if (table === undefined) tables.set(domain, (table = new Map<number, number>()));
     const key = records.correlation.get(i);
     const known = table.get(key);
-    if (known === undefined || isBefore(records, slices, i, known)) table.set(key, i);
+    if (known === undefined || isBefore(input, records, i, known)) table.set(key, i);
   }
   for (let i = 0; i < length; i++) {
     if (id.get(i) < 0) continue;
@@ -216,9 +216,11 @@ function placesOf(records: Launches, slices: HostSlices, process: Int32Column, i
   return found;
 }
 
-function isBefore(records: Launches, slices: HostSlices, a: number, b: number): boolean {
+function isBefore(input: LinkInput, records: Launches, a: number, b: number): boolean {
+  const { slices } = input;
   const [x, y] = [records.slice.get(a), records.slice.get(b)];
-  return (records.rank.get(a) - records.rank.get(b) || slices.start.get(x) - slices.start.get(y) || slices.duration.get(y) - slices.duration.get(x)) < 0;
+  const difference = records.rank.get(a) - records.rank.get(b) || slices.start.get(x) - slices.start.get(y) || slices.duration.get(y) - slices.duration.get(x);
+  return difference < 0 || (difference === 0 && sliceName(input, x) < sliceName(input, y));
 }
 
 // Operations that begin together, in an order of their own: shuffled input gives the same rows.
