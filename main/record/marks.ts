@@ -5,7 +5,7 @@
 //     @8123.456789 step 17          seconds of it, told by the point: time.monotonic()
 //
 // A mark begins a step, which lasts until the next mark; the last one until the recording ends. The text may be missing.
-import { closeSync, constants, fstatSync, openSync, readSync, readlinkSync, watch, writeFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, readlinkSync, statSync, watch, writeFileSync } from 'node:fs';
 import type { FSWatcher, Stats } from 'node:fs';
 import { Socket } from 'node:net';
 import { isAbsolute, join, resolve } from 'node:path';
@@ -190,9 +190,9 @@ class Tail {
     const first = this.#first;
     this.#first = false;
     try {
-      // A FIFO is opened for writing too, so that it does not end whenever its last writer closes it, and no writer is ever told
-      // that nobody reads.
-      const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+      // A FIFO is opened for writing too, so that it does not end whenever its last writer closes it. Never first for reading alone: a
+      // writer that waited would go on, and be killed if that end was closed before the other stood.
+      const file = openSync(path, (statSync(path).isFIFO() ? constants.O_RDWR : constants.O_RDONLY) | constants.O_NONBLOCK);
       const stat = fstatSync(file);
       const why = whyNot(stat, owner);
       if (why !== '') {
@@ -201,13 +201,15 @@ class Tail {
         return;
       }
       if (stat.isFIFO()) {
-        closeSync(file);
-        this.#file = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
-        // An earlier recording's: from now on the lines are ours, and what was written before is none of them.
-        drained.get(path)?.destroy();
-        drained.delete(path);
-        empty(this.#file, () => undefined);
-        this.#socket = new Socket({ fd: this.#file, readable: true, writable: false });
+        this.#file = file;
+        const before = drained.get(path);
+        if (before !== undefined) {
+          // An earlier recording's: from now on the lines are ours, and what was written before is none of them.
+          before.destroy();
+          drained.delete(path);
+          empty(file, () => undefined);
+        }
+        this.#socket = new Socket({ fd: file, readable: true, writable: false });
         this.#socket.on('data', this.#decode);
         this.#socket.on('error', (error) => this.#tell(`Marks can no longer be read from ${path}: ${error.message}.`));
         this.#socket.unref();

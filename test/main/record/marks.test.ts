@@ -140,6 +140,19 @@ describe('a file', () => {
 });
 
 describe('a FIFO', () => {
+  test('a writer that waited for a reader is heard', async () => {
+    const fifo = path('fifo');
+    execFileSync('mkfifo', [fifo]);
+    const writer = spawn('sh', ['-c', 'for i in 1 2 3; do echo turn $i > "$0"; done; echo done', fifo], { stdio: ['ignore', 'pipe', 'inherit'] });
+    children.push(writer);
+    const done = new Promise((heard) => writer.stdout?.once('data', heard));
+    await new Promise((next) => setTimeout(next, 100));
+    const sink = begin({ ...attach(process.pid), named: fifo });
+    await done;
+    await until(() => sink.steps.length === 2);
+    expect(end().texts()).toEqual(['1 turn 1', '2 turn 2', '3 turn 3']);
+  });
+
   test('writers come and go, and none is killed, also after the recording', async () => {
     const fifo = path('fifo');
     execFileSync('mkfifo', [fifo]);
