@@ -39,7 +39,7 @@ export function quadSvg(profile: Profile, view: ViewValue, picture: PictureOptio
   const theme: Theme = picture.theme === 'dark' ? 'dark' : 'light';
   const colours = coloursOf(picture.theme);
   const places = placesOf(picture);
-  const title = picture.title || `${[shortTitle(profile), list(graphs.map(({ pane }) => laneTitle(pane.kind)))].filter((part) => part !== '').join(': ')} side by side`;
+  const title = picture.title || `${[shortTitle(profile), list([...new Set(graphs.map(({ pane }) => laneTitle(pane.kind)))])].filter((part) => part !== '').join(': ')} side by side`;
   const drawing = new Drawing(picture.width, picture.height, title);
   if (colours.ground !== null) drawing.rect(0, 0, picture.width, picture.height, colours.ground);
   const room = places.right - places.margin;

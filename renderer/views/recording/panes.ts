@@ -86,6 +86,8 @@ export function laneOfPane(profile: Profile, kind: LaneKind, ref: LaneRef | null
     const named = laneOf(profile, { ...FIRST_VIEW, lane: ref });
     if (named !== null && named.kind === ref.kind) return named;
   }
+  // Threads that were preempted did not wait: they are a lane to be chosen, never one that is shown by itself.
+  if (kind === 'off-cpu') return profile.lanes.filter((lane) => lane.kind === kind && !isNotWaiting(lane)).sort((a, b) => Number(b.rows > 0) - Number(a.rows > 0))[0] ?? null;
   return usualLane(profile, kind) ?? (kind === 'memory' ? usualLane(profile, 'faults') : null) ?? profile.lane(kind);
 }
 

@@ -137,6 +137,17 @@ describe('lanes of a pane', () => {
     expect(laneOfPane(profile, 'gpu-idle', null)).toBeNull();
   });
 
+  test('threads that were preempted are a lane to be chosen, never the waiting one by itself', () => {
+    const { profile } = stacks('main;a 1');
+    const preempted = profile.lanes[profile.addLane({ kind: 'off-cpu', unit: 'ns', name: 'preempted', intervals: true })];
+    addStacks({ profile, lane: preempted }, '0+5 | main;preempted ~marker 5');
+    expect(laneOfPane(profile, 'off-cpu', null)).toBeNull();
+    expect(laneOfPane(profile, 'off-cpu', { kind: 'off-cpu', name: 'preempted' })).toBe(preempted);
+    expect(laneChoices(profile, profile.lanes, []).map((choice) => choice.title)).toEqual(['CPU', 'Off-CPU', 'Preempted']);
+    const waiting = profile.lanes[profile.addLane({ kind: 'off-cpu', unit: 'ns', name: 'sched', intervals: true })];
+    expect(laneOfPane(profile, 'off-cpu', null)).toBe(waiting);
+  });
+
   test('memory has its measures, and page faults', () => {
     const profile = four();
     const list = measures(profile);
