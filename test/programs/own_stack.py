@@ -1,8 +1,8 @@
 """Logs its own stack: which of its functions it is in, from when to when, in two threads.
 
 Short and long calls of C functions in random order (zlib, hashlib, json, sorted with a key of ours), arithmetic, recursion, a
-generator, sleeps and a lock. Prints `ready PID`, runs for the seconds of its first argument (default 4), then writes to the file
-of its second one: JSON, by thread id a list of [monotonic ns, function or null], null where the function is left.
+generator, sleeps and a lock. Prints `ready PID`, runs until it has used the seconds of CPU time of its first argument (default 3),
+60 s at most, then writes to the file of its second one: JSON, by thread id a list of [monotonic ns, function or null], null where the function is left.
 """
 import hashlib
 import json
@@ -132,11 +132,11 @@ def turn(log):
     log((now(), None))
 
 
-def helper(end):
+def helper(over):
     events = LOGS[threading.get_native_id()] = []
     log = events.append
     log((now(), "helper"))
-    while now() < end:
+    while not over.is_set():
         with LOCK:
             pause(log, 0.004)
         pack(log, 3)
@@ -149,13 +149,15 @@ def main():
     log = events.append
     log((now(), "<module>"))
     log((now(), "main"))
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 4
-    end = now() + int(seconds * 1e9)
-    thread = threading.Thread(target=helper, args=(end,))
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 3
+    end = now() + 60_000_000_000
+    over = threading.Event()
+    thread = threading.Thread(target=helper, args=(over,))
     thread.start()
     print("ready", os.getpid(), flush=True)
-    while now() < end:
+    while time.process_time() < seconds and now() < end:
         turn(log)
+    over.set()
     thread.join()
     if len(sys.argv) > 2:
         with open(sys.argv[2], "w") as file:

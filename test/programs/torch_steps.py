@@ -1,4 +1,4 @@
-"""A few layers trained on the CPU by one thread, as long as the seconds of its argument: `train`, then modules, then operators."""
+"""A few layers trained on the CPU by one thread, for the seconds of CPU time of its argument: `train`, then modules, then operators."""
 import sys
 import time
 
@@ -20,9 +20,9 @@ def train(seconds):
     net = Net()
     images = torch.randn(32, 3, 32, 32)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
-    end = time.monotonic() + seconds
+    end = time.thread_time() + seconds
     steps = 0
-    while time.monotonic() < end:
+    while time.thread_time() < end:
         optimizer.zero_grad()
         loss = net(images).square().mean()
         loss.backward()
@@ -32,4 +32,4 @@ def train(seconds):
 
 
 if __name__ == "__main__":
-    print(train(float(sys.argv[1]) if len(sys.argv) > 1 else 4), "steps", flush=True)
+    print(train(float(sys.argv[1]) if len(sys.argv) > 1 else 3), "steps", flush=True)

@@ -53,13 +53,13 @@ describe('Python and native stacks together', () => {
     if (skips('own_stack.py', Number(version) >= 11 ? '' : `Python 3.${version} keeps its frames elsewhere`)) return;
     const log = here.file('log.json');
     const program = `${programs}own_stack.py`;
-    const { profile, zeroAt } = await record('own', [python, program, '6', log]);
+    const { profile, zeroAt } = await record('own', [python, program, '3.5', log]);
     const told = JSON.parse(readText(log)) as Log;
     for (const kind of ['cpu', 'off-cpu'] as const) {
       const found = agreement(profile, laneOf(profile, kind), told, zeroAt, program);
       const wrong = [...found.examples].filter(([text]) => text.startsWith('wrong')).map(([text, count]) => `${count} ${text}`);
       console.log(`${kind}: ${agreementText(found)}`, wrong);
-      expect(found.samples).toBeGreaterThan(40);
+      expect(found.samples).toBeGreaterThan(30);
       // Under 1 %, and what few samples can tell of that.
       expect(found.wrong).toBeLessThanOrEqual(Math.max(3, found.samples * 0.01 + 2 * Math.sqrt(found.samples * 0.01)));
       // What is told whole is told by the stack itself, or by the only stack that fits.
@@ -72,7 +72,7 @@ describe('Python and native stacks together', () => {
   test('a PyTorch program: its lines, then the operator, then the library\'s kernel', async () => {
     const torch = spawnSync(python, ['-c', 'import torch']).status === 0 ? '' : 'python3 has no torch';
     if (skips('torch_steps.py', torch)) return;
-    const { profile } = await record('torch', [python, `${programs}torch_steps.py`, '4']);
+    const { profile } = await record('torch', [python, `${programs}torch_steps.py`, '2']);
     for (const kind of ['cpu', 'off-cpu'] as const) {
       const lane = laneOf(profile, kind);
       console.log(`${kind}: ${lane.pythonMerged} merged, ${lane.pythonPartly} of them in part, ${lane.pythonUnmerged} not`);
