@@ -372,13 +372,12 @@ export class PerfDecoder implements ChunkDecoder, Turn {
     }
   };
 
-  // Where switches are told without stacks.
+  // Where switches are told without stacks; and everywhere those who waited before we came.
   #askChannels(now: number): void {
     const { waitChannel, offCpu } = this.#options;
     if (waitChannel === undefined || offCpu === undefined || this.ended || now - this.#lastAskedMs < ASKED_EVERY_MS || !(this.#zero === this.#zero)) return;
-    if (this.events.events.some((event) => event.role === 'switch')) return;
     this.#lastAskedMs = now;
-    this.shared.offCpu?.ask(this.shared.threads, this.zeroNs, waitChannel);
+    this.shared.offCpu?.ask(this.shared.threads, this.zeroNs, waitChannel, !this.events.events.some((event) => event.role === 'switch'));
   }
 
   #time(view: DataView, at: number): number {

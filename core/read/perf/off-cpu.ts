@@ -12,7 +12,7 @@ import { NO_STACK, ns } from '#core/model/ids';
 import type { Lane } from '#core/model/lane';
 import { FUNCTION_UNNAMED } from '#core/model/tables';
 import type { OpenInterval, Profile } from '#core/model/profile';
-import { PREEMPTED, STOPPED, WAITING, isGpuLibrary, tipOf, tipOfChannel } from './reasons.ts';
+import { BEFORE, PREEMPTED, STOPPED, WAITING, isGpuLibrary, tipOf, tipOfChannel } from './reasons.ts';
 import type { PerfThread } from './threads.ts';
 
 /** Shorter intervals are summed, ns. */
@@ -40,6 +40,9 @@ export const WITHOUT_STACKS = 'perf switch records, without stacks; reasons of l
 
 /** No switch out is known. */
 export const NOT_OUT = -2;
+
+/** It was there when watching began, and no record has told yet what it did: it may wait since before. */
+export const BEFORE_OUT = -4;
 
 /** The switch out is known, the way back was lost and will not come. */
 export const LOST_OUT = -3;
@@ -112,11 +115,13 @@ export class OffCpu {
   /** An interval off the CPU that ended. `out`: the stack that left, NO_STACK where none came, NOT_OUT where its beginning is not known. */
   ended(thread: PerfThread, state: 'blocked' | 'waiting', start: number, end: number): void {
     if (thread.out === LOST_OUT) return;
-    if (thread.out === NOT_OUT) {
+    if (thread.out === NOT_OUT || (thread.out === BEFORE_OUT && this.#before(thread, start, end) === NO_STACK)) {
       // A thread that is new waits for its first CPU: it has no stack.
       if (state === 'blocked') this.#profile.skip('waits that had begun before the recording: their stacks are not known');
       return;
     }
+    // A command that waited for its profilers did not wait for anything of its own.
+    if (thread.out === BEFORE_OUT && this.#stops(this.#before(thread, start, end))) return;
     let from = start;
     for (const [gap, back] of this.#gaps) {
       if (back <= from) continue;
@@ -180,7 +185,9 @@ export class OffCpu {
     const gap = this.#gaps.at(-1);
     for (const thread of threads) {
       const clock = thread.clock;
-      if (clock?.state !== 'blocked' || thread.out < NO_STACK || thread.outHow !== BLOCKED || now - clock.since < SHOWN_OPEN) continue;
+      const before = clock?.state === 'unknown' && thread.out === BEFORE_OUT;
+      if (clock === null || (clock.state !== 'blocked' && !before) || now - clock.since < SHOWN_OPEN) continue;
+      if (before ? this.#before(thread, clock.since, now) === NO_STACK : thread.out < NO_STACK || thread.outHow !== BLOCKED) continue;
       const since = gap === undefined ? clock.since : Math.max(clock.since, gap[1]);
       if (now - since < SHOWN_OPEN) continue;
       const stack = this.#stackOf(thread, BLOCKED, clock.since, Infinity);
@@ -193,13 +200,15 @@ export class OffCpu {
 
   /**
    * Asks where threads wait now, for waits without stacks. Records come later than what they tell of: an answer is kept, and is of
-   * the wait that its moment lies in, as the switches tell then. `zero`: time 0 of the profile on the answers' clock.
+   * the wait that its moment lies in, as the switches tell then. `zero`: time 0 of the profile on the answers' clock. Not `all`: only
+   * threads that have waited since before they were watched, once each.
    */
-  ask(threads: ReadonlyMap<number, PerfThread>, zero: number, channel: (pid: number, tid: number) => { readonly name: string; readonly at: number }): void {
+  ask(threads: ReadonlyMap<number, PerfThread>, zero: number, channel: (pid: number, tid: number) => { readonly name: string; readonly at: number }, all: boolean): void {
     let skip = threads.size > MOST_ASKED ? this.#asked % threads.size : 0;
     let left = MOST_ASKED;
     for (const thread of threads.values()) {
       if (skip-- > 0 || thread.tid <= 0 || thread.clock?.state === 'gone') continue;
+      if (!all && (thread.out !== BEFORE_OUT || thread.clock?.state !== 'unknown' || thread.channels.length > 0)) continue;
       if (left-- === 0) break;
       const { name, at } = channel(thread.process.pid, thread.tid);
       if (name === '') continue;
@@ -245,15 +254,27 @@ export class OffCpu {
     return functions.nameOf(frames.functionOf(stacks.frame.get(stack) as FrameId)) === STOPPED;
   }
 
-  #stackOf(thread: PerfThread, how: number, start: number, end: number): StackId {
-    // Without a stack, what /proc said at a moment inside the wait is all that is known of it.
-    const told = thread.out === NO_STACK && how === BLOCKED ? thread.channels.find(({ at }) => at >= start && at <= end) : undefined;
-    return told === undefined ? this.#withTip(thread.out as StackId, how) : this.#channel(told.name);
+  /** The stack of a wait that had begun before the thread was watched: what /proc said of it; NO_STACK where it said nothing. */
+  #before(thread: PerfThread, start: number, end: number): StackId {
+    const told = thread.channels.find(({ at }) => at >= start && at <= end);
+    return told === undefined ? NO_STACK : this.#channel(told.name, true);
   }
 
-  #channel(name: string): StackId {
-    let stack = this.#channels.get(name);
-    if (stack === undefined) this.#channels.set(name, (stack = this.#profile.stacks.intern(NO_STACK, this.#marker(tipOfChannel(name)))));
+  #stackOf(thread: PerfThread, how: number, start: number, end: number): StackId {
+    if (thread.out === BEFORE_OUT) return this.#before(thread, start, end);
+    // Without a stack, what /proc said at a moment inside the wait is all that is known of it.
+    const told = thread.out === NO_STACK && how === BLOCKED ? thread.channels.find(({ at }) => at >= start && at <= end) : undefined;
+    return told === undefined ? this.#withTip(thread.out as StackId, how) : this.#channel(told.name, false);
+  }
+
+  #channel(name: string, before: boolean): StackId {
+    const { stacks } = this.#profile;
+    const key = `${before ? '<' : ''}${name}`;
+    let stack = this.#channels.get(key);
+    if (stack === undefined) {
+      const root = before ? stacks.intern(NO_STACK, this.#marker(BEFORE)) : NO_STACK;
+      this.#channels.set(key, (stack = stacks.intern(root, this.#marker(tipOfChannel(name)))));
+    }
     return stack;
   }
 

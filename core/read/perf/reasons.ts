@@ -10,6 +10,8 @@ export type WaitReason = 'lock' | 'disk' | 'sleep' | 'page fault' | 'pipe, socke
 /** Tips of stacks whose reason is not a wait at all. */
 export const PREEMPTED = 'preempted';
 export const STOPPED = '[stopped by a profiler]';
+/** In place of the stack of a wait that had begun before the thread was watched. */
+export const BEFORE = '[already waiting]';
 /** Where no frame tells the reason. */
 export const WAITING = '[waiting]';
 

@@ -7,7 +7,7 @@ import type { EventList, PerfEvent } from './attributes.ts';
 import type { Block } from './framer.ts';
 import { growthEvent, Growth } from './growth.ts';
 import { MISC_SWITCH_OUT, MISC_SWITCH_OUT_PREEMPT, SAMPLE, u64 } from './layout.ts';
-import { BLOCKED, NOT_OUT, OffCpu, WAS_PREEMPTED, WAS_STOPPED, WITHOUT_STACKS } from './off-cpu.ts';
+import { BEFORE_OUT, BLOCKED, NOT_OUT, OffCpu, WAS_PREEMPTED, WAS_STOPPED, WITHOUT_STACKS } from './off-cpu.ts';
 import { rawAt } from './shape.ts';
 import { StackReader } from './stacks.ts';
 import type { ThreadClock } from './switches.ts';
@@ -181,7 +181,7 @@ export class SampleWriter {
     for (const thread of this.#shared.threads.values()) {
       if (thread.tid > 0 && this.#shared.attached.has(thread.tid)) this.#clock(thread);
       // Where all sleep there is no last record: who waits, waits to the end of the recording.
-      const waits = offCpu !== null && thread.clock?.state === 'blocked';
+      const waits = offCpu !== null && (thread.clock?.state === 'blocked' || (thread.clock?.state === 'unknown' && thread.out === BEFORE_OUT));
       this.#shared.finish(thread, waits ? Math.max(time, profile.info.durationNs) : time, false);
     }
     offCpu?.finish();
@@ -219,7 +219,12 @@ export class SampleWriter {
     }
     if (this.#shared.growth !== null) this.#findHeaps(this.#shared.growth);
     const { attached } = this.#shared;
-    for (const [tid, since] of attached) if (!(since === since)) attached.set(tid, time);
+    for (const [tid, since] of attached) {
+      if (since === since) continue;
+      attached.set(tid, time);
+      const thread = this.#shared.threads.get(tid);
+      if (this.exact && tid > 0 && thread !== undefined && thread.clock === null) this.#clock(thread);
+    }
   }
 
   // perf lists them only where it copies stacks; and it may have attached a while ago.
@@ -236,6 +241,7 @@ export class SampleWriter {
     if (thread.clock !== null) return thread.clock;
     // Across a hand-over the first decoder's moment counts.
     const since = this.#shared.attached.get(thread.tid) ?? this.#attachedAt;
+    if (this.#shared.attached.has(thread.tid) && thread.out === NOT_OUT) thread.out = BEFORE_OUT;
     return thread.clock = this.#shared.clock(thread, since === since ? since : 0);
   }
 

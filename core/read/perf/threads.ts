@@ -9,7 +9,7 @@ import type { Lane, LaneFacts } from '#core/model/lane';
 import type { Profile } from '#core/model/profile';
 import { LaneGates } from './gates.ts';
 import type { Growth } from './growth.ts';
-import { BLOCKED, LOST_OUT, NOT_OUT } from './off-cpu.ts';
+import { BEFORE_OUT, BLOCKED, LOST_OUT, NOT_OUT } from './off-cpu.ts';
 import type { OffCpu } from './off-cpu.ts';
 import { ThreadClock } from './switches.ts';
 
@@ -245,6 +245,8 @@ export class PerfShared {
       this.offCpu.broken();
       thread.out = LOST_OUT;
     }
+    // It ended, so it ran: what it did before is not known.
+    if (gone && clock.state === 'unknown' && thread.out === BEFORE_OUT) thread.out = NOT_OUT;
     clock.end(time, gone);
     this.restOf(thread, time);
     this.change(thread);
@@ -289,8 +291,10 @@ export class PerfShared {
 
   #gateAll(on: boolean, time: number): void {
     for (const thread of this.threads.values()) {
-      if (on) thread.clock?.resume(time);
-      else {
+      if (on) {
+        thread.clock?.resume(time);
+        if (thread.clock?.state === 'unknown') thread.out = BEFORE_OUT;
+      } else {
         thread.clock?.pause(time);
         this.restOf(thread, time);
         thread.out = NOT_OUT;

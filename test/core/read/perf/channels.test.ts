@@ -54,3 +54,32 @@ test.skipIf(why !== '')('reasons of long waits without stacks', async () => {
   const reasons = [...byTip.keys()].map((tip) => tip.split(':')[0]);
   for (const reason of ['lock', 'sleep', 'pipe, socket']) expect(reasons).toContain(reason);
 });
+
+const IDLE = `
+import threading, time
+gate = threading.Event()
+for i in range(4): threading.Thread(target=gate.wait, daemon=True, name=f'idle-{i}').start()
+time.sleep(0.1)
+print('ready', flush=True)
+while True: time.sleep(0.01)
+`;
+
+test.skipIf(why !== '')('threads that sleep from before the recording to its end: their time counts, with the reason', async () => {
+  const { profile } = await watch([PYTHON, '-c', IDLE], ['--call-graph', 'dwarf,4096', '-e', 'cpu-clock/freq=99/', '-e', 'context-switches/period=1,call-graph=dwarf,stack-size=4096/', '--switch-events'], 1.2, {}, { offCpu: 'perf context-switches', waitChannel });
+  const lane = profile.lane('off-cpu', 'context-switches');
+  const sums = new Map<number, number>();
+  const tips = new Set<string>();
+  for (const chunk of lane?.chunks ?? []) {
+    for (let row = 0; row < chunk.rows; row++) {
+      const frames = profile.stacks.framesOf(chunk.stack[row] as StackId).map((frame) => profile.functions.nameOf(profile.frames.functionOf(frame)));
+      if (frames[0] !== '[already waiting]') continue;
+      tips.add(frames[1]);
+      sums.set(chunk.thread[row], (sums.get(chunk.thread[row]) ?? 0) + chunk.weight.get(row));
+    }
+  }
+  const idle = Array.from({ length: profile.threads.length }, (_, row) => row).filter((row) => (sums.get(row) ?? 0) > 0.8e9);
+  console.log(`${idle.length} threads slept all the time: ${idle.map((row) => ((sums.get(row) ?? 0) / 1e6).toFixed(0)).join(', ')} ms of ${(profile.info.durationNs / 1e6).toFixed(0)}`);
+  expect(idle).toHaveLength(4);
+  expect([...tips].filter((tip) => tip.startsWith('lock: futex'))).toHaveLength(1);
+  for (const row of idle) expect(Math.abs((sums.get(row) ?? 0) - profile.threads.blocked.get(row))).toBeLessThan(1e6);
+});

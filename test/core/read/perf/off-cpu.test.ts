@@ -5,7 +5,7 @@ import { NO_STACK } from '#core/model/ids';
 import type { Lane } from '#core/model/lane';
 import { Profile } from '#core/model/profile';
 import { NO_SOURCES } from '#core/native/sources';
-import { BLOCKED, NOT_OUT, OffCpu, WAS_PREEMPTED, WAS_STOPPED } from '#core/read/perf/off-cpu';
+import { BEFORE_OUT, BLOCKED, NOT_OUT, OffCpu, WAS_PREEMPTED, WAS_STOPPED } from '#core/read/perf/off-cpu';
 import { PerfShared } from '#core/read/perf/threads';
 import type { PerfThread } from '#core/read/perf/threads';
 import { decode, fixture, framesOf, scriptOf } from './reference.ts';
@@ -31,9 +31,9 @@ function rowsOf(profile: Profile, lane: Lane | null, column: number): string[] {
 /**
  * One thread; one column is `column` ns. `i` in, `o` out (blocked) with the stack main;read, `n` out without a sample, `p` out
  * (preempted), `t` out (traced), `c` created, `e` end of the thread, `E` end of the recording, `?` looks at what is open, `q` asks
- * /proc. `gaps`: times in which the lane is off, ns.
+ * /proc (`Q`: it is stopped). `before`: the thread was there when watching began. `gaps`: times in which the lane is off, ns.
  */
-function play(records: string, column = MS, gaps: [number, number][] = []): { waits: string[]; others: string[]; skipped: string[]; open: string[]; thread: PerfThread } {
+function play(records: string, column = MS, gaps: [number, number][] = [], before = false): { waits: string[]; others: string[]; skipped: string[]; open: string[]; thread: PerfThread } {
   const profile = new Profile();
   const shared = new PerfShared(profile, { sources: NO_SOURCES, directory: '' });
   const offCpu = shared.offCpu = new OffCpu(profile, 'sched_switch', 'test', gaps);
@@ -41,6 +41,7 @@ function play(records: string, column = MS, gaps: [number, number][] = []): { wa
   const main = profile.stacks.intern(NO_STACK, shared.marker('main'));
   const read = profile.stacks.intern(main, shared.marker('read'));
   const clock = thread.clock = shared.clock(thread, 0);
+  if (before) thread.out = BEFORE_OUT;
   const open: string[] = [];
   const out = (time: number, preempted: boolean, stack: number, how: number) => {
     const { broken } = clock;
@@ -66,8 +67,8 @@ function play(records: string, column = MS, gaps: [number, number][] = []): { wa
         shared.finish(thread, time, false);
         offCpu.finish();
         break;
-      case 'q':
-        offCpu.ask(new Map([[1, thread]]), 0, () => ({ name: 'futex_do_wait', at: time }));
+      case 'q': case 'Q':
+        offCpu.ask(new Map([[1, thread]]), 0, () => ({ name: record === 'q' ? 'futex_do_wait' : 'do_signal_stop', at: time }), true);
         break;
       case '?':
         offCpu.tell([thread], time);
@@ -98,6 +99,21 @@ test('preempted is not waiting, and stopped by a profiler is neither', () => {
 test('a wait that had begun before the recording is counted: nobody knows its stack', () => {
   expect(play(
     '     i  o  i E')).toMatchObject({ waits: ['8-11: main;read;[waiting]'], skipped: ['1 waits that had begun before the recording: their stacks are not known'] });
+});
+
+test('who waits since before we came: its time so far counts where /proc says that it waits, and is not invented elsewhere', () => {
+  expect(play('    q         ?      i  o  i E', MS, [], true)).toMatchObject({
+    waits: ['0-21: [already waiting];lock: futex_do_wait', '24-27: main;read;[waiting]'], skipped: [], open: ['0-14'] });
+  // It never wakes.
+  expect(play('    q                E', MS, [], true)).toMatchObject({ waits: ['0-21: [already waiting];lock: futex_do_wait'] });
+  // Asked only after it had gone on, or never.
+  expect(play('     i q o  i E', MS, [], true)).toMatchObject({ waits: ['9-12: main;read;[waiting]'], skipped: ['1 waits that had begun before the recording: their stacks are not known'] });
+  expect(play('        ?            i  o  i E', MS, [], true)).toMatchObject({ waits: ['24-27: main;read;[waiting]'], open: [''] });
+  // A command that stands still until its profilers are there.
+  expect(play('    Q         ?      i  o  i E', MS, [], true)).toMatchObject({ waits: ['24-27: main;read;[waiting]'], others: [], skipped: [], open: [''] });
+  // It ran, and it ended: nobody knows.
+  expect(play('  q  o  i E', MS, [], true)).toMatchObject({ waits: ['5-8: main;read;[waiting]'] });
+  expect(play('  q          e', MS, [], true)).toMatchObject({ waits: [] });
 });
 
 test('a new thread waits for its first CPU, which is no wait of its own', () => {
