@@ -5,6 +5,7 @@ import type { Profile } from '#core/model/profile';
 import type { ChunkDecoder, Match, ReadContext, StreamFormat } from '../format.ts';
 import { headText } from '../json-head.ts';
 import type { KnownRows } from './rows.ts';
+import { TraceRows } from './rows.ts';
 import { KinetoTrace } from './trace.ts';
 
 export const kineto: StreamFormat = {
@@ -42,7 +43,7 @@ class KinetoDecoder implements ChunkDecoder {
     profile.info.title ||= context.name;
     profile.info.tool = 'PyTorch profiler';
     profile.touch();
-    this.#trace = new KinetoTrace(profile, context.name, null);
+    this.#trace = new KinetoTrace(profile, context.name, new TraceRows(profile, null));
   }
 
   push(chunk: Uint8Array): void {
@@ -52,7 +53,7 @@ class KinetoDecoder implements ChunkDecoder {
     this.#picture = trace.bytes * NEXT_PICTURE;
     // What has come so far; the lanes are filled anew when all is here, since a launch may stand after the work that it asked for.
     const { begins } = trace;
-    if (begins !== null) trace.build(begins, true, false);
+    if (begins !== null) trace.build(begins, true, 'part');
   }
 
   end(): void {
@@ -75,7 +76,7 @@ export class KinetoTogether {
 
   /** The next file. Its chunks may come while another's do; `end` hands it over. */
   open(name: string): ChunkDecoder {
-    const trace = new KinetoTrace(this.#profile, name, null);
+    const trace = new KinetoTrace(this.#profile, name, new TraceRows(this.#profile, null));
     this.#traces.push(trace);
     return { push: (chunk) => trace.push(chunk), end: () => trace.endOfBytes() };
   }
@@ -86,18 +87,41 @@ export class KinetoTogether {
   }
 }
 
+/** What a window brought. */
+export interface WindowResult {
+  readonly operations: number;
+  readonly events: number;
+  /** First and last moment, ns since the recording began. */
+  readonly start: number;
+  readonly end: number;
+}
+
 /**
- * Reads one captured window into a recording that is going on. `origin`: wall-clock ns of the recording's time 0; `rows` lends its process
- * and thread rows. Rows are added to the lanes; memory events, marks of steps and windows too. The number of GPU operations.
- * Throws UserError where the window holds no event.
+ * Windows of one program that are captured while it is recorded: rows are added to the recording's lanes, its process and thread rows are
+ * used where they are known, its time 0 is theirs. Marks of steps and windows are added too; tracks are not (others draw them live).
  */
-export function readWindow(profile: Profile, name: string, chunks: Iterable<Uint8Array>, origin: bigint, rows: KnownRows): { readonly operations: number; readonly events: number } {
-  const trace = new KinetoTrace(profile, name, rows);
-  for (const chunk of chunks) trace.push(chunk);
-  trace.endOfBytes();
-  if (trace.kept === 0) throw new UserError('no-samples', `${name} holds no operator, function or GPU work among ${trace.events} events`);
-  const { operations } = trace.build(origin, false, true);
-  return { operations, events: trace.events };
+export class KinetoWindows {
+  readonly #profile: Profile;
+  readonly #origin: bigint;
+  readonly #rows: TraceRows;
+
+  /** `origin`: wall-clock ns of the recording's time 0. `rows` lends process and thread rows. */
+  constructor(profile: Profile, origin: bigint, rows: KnownRows) {
+    this.#profile = profile;
+    this.#origin = origin;
+    this.#rows = new TraceRows(profile, rows);
+  }
+
+  /** Reads a window's file. Throws UserError where it holds nothing to show. */
+  read(name: string, chunks: Iterable<Uint8Array>): WindowResult {
+    const trace = new KinetoTrace(this.#profile, name, this.#rows);
+    for (const chunk of chunks) trace.push(chunk);
+    trace.endOfBytes();
+    if (trace.kept === 0) throw new UserError('no-samples', `${name} holds no operator, function or GPU work among ${trace.events} events`);
+    const { operations } = trace.build(this.#origin, false, 'window');
+    const { start, end } = trace.span(this.#origin);
+    return { operations, events: trace.events, start, end };
+  }
 }
 
 function finish(profile: Profile, traces: readonly KinetoTrace[], again: boolean): void {
@@ -112,7 +136,7 @@ function finish(profile: Profile, traces: readonly KinetoTrace[], again: boolean
   let origin = full[0].begins ?? 0n;
   for (const trace of full) if (trace.begins !== null && trace.begins < origin) origin = trace.begins;
   let operations = 0;
-  for (const trace of full) operations += trace.build(origin, again, true).operations;
+  for (const trace of full) operations += trace.build(origin, again, 'file').operations;
   const milliseconds = Number(origin / 1000n) / 1000;
   // Older traces count from the machine's start, which is no date.
   if (milliseconds > 1e12 && milliseconds < 1e13) profile.info.startedAt = milliseconds;

@@ -37,7 +37,8 @@ export interface MemoryInput {
   readonly threads: readonly ThreadId[];
   readonly shift: number;
   readonly source: string;
-  /** Whose tracks they are. */
+  /** Whether tracks are wanted, and whose they are. */
+  readonly tracks: boolean;
   readonly process: ProcessId;
 }
 
@@ -54,7 +55,7 @@ export function memoryLanes(input: MemoryInput): number {
   for (const device of devices) {
     const to = (rows[device < 0 ? 'memory' : 'gpu-memory'] ??= { allocated: new RowBuffer(true, false), held: new RowBuffer(true, true) });
     unknown += deviceRows(input, order.filter((at) => events.device.get(at) === device), to);
-    if (device >= 0) tracks(input, device, order);
+    if (device >= 0 && input.tracks) tracks(input, device, order);
   }
   for (const kind of ['gpu-memory', 'memory'] as const) {
     const filled = rows[kind];

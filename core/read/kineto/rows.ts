@@ -1,4 +1,5 @@
-// Process and thread rows of one trace. A trace is of one process (one rank); its GPUs' streams are thread rows of that process.
+// Process and thread rows of one trace, or of several windows of one program. A trace is of one process (one rank); its GPUs' streams
+// are thread rows of that process.
 import type { ProcessId, ThreadId } from '#core/model/ids';
 import type { Profile } from '#core/model/profile';
 
@@ -23,9 +24,10 @@ export class TraceRows {
   readonly #profile: Profile;
   readonly #known: KnownRows | null;
   readonly #processes = new Map<string, ProcessId>();
-  readonly #threads = new Map<number, ThreadId>();
+  readonly #threads = new Map<string, ThreadId>();
   readonly #gpu = new Map<string, ThreadId>();
-  #own = new Set<number>();
+  /** Threads whose rows are ours to name. */
+  readonly #own = new Map<string, HostThread>();
 
   constructor(profile: Profile, known: KnownRows | null) {
     this.#profile = profile;
@@ -49,22 +51,24 @@ export class TraceRows {
   }
 
   /** The row of a host's thread. `main`: pid of threads that the trace could not place (pid 0). */
-  thread(number: number, { pid, tid }: HostThread, main: string): ThreadId {
-    let row = this.#threads.get(number);
+  thread(thread: HostThread, main: string): ThreadId {
+    const { pid, tid } = thread;
+    const key = `${pid} ${tid}`;
+    let row = this.#threads.get(key);
     if (row === undefined) {
       const owner = isPlaced(pid) ? pid : main;
       const process = this.process(owner);
       const id = /^-?\d{1,9}$/.test(tid) ? Number(tid) : 0;
       const known = id > 0 ? (this.#known?.thread(Number(owner), id) ?? null) : null;
       row = known ?? this.#profile.threads.add({ process, tid: id, name: this.#threadName(pid, tid) });
-      if (known === null) this.#own.add(number);
-      this.#threads.set(number, row);
+      if (known === null) this.#own.set(key, thread);
+      this.#threads.set(key, row);
     }
     return row;
   }
 
   #threadName(pid: string, tid: string): string {
-    if (!isPlaced(pid) || tid === '0') return 'other Python threads';
+    if (!isPlaced(pid) || /^0(?:\D|$)/.test(tid)) return 'other Python threads';
     const name = this.threadNames.get(`${pid} ${tid}`) ?? '';
     // `thread 1262 (pt_autograd_0)`: the number stands beside it anyway.
     const inner = /^thread -?\d+ \((.+)\)$/.exec(name);
@@ -72,7 +76,7 @@ export class TraceRows {
   }
 
   /** Names, ranks: a trace has them at its end. */
-  complete(threads: readonly HostThread[]): void {
+  complete(): void {
     const { processes, threads: rows } = this.#profile;
     for (const [pid, row] of this.#processes) {
       if ((this.#known?.process(Number(pid)) ?? null) !== null) continue;
@@ -82,12 +86,15 @@ export class TraceRows {
         processes.changes.push(row);
       }
     }
-    for (const [number, row] of this.#threads) if (this.#own.has(number)) rows.rename(row, this.#threadName(threads[number].pid, threads[number].tid));
+    for (const [key, { pid, tid }] of this.#own) {
+      const row = this.#threads.get(key);
+      if (row !== undefined) rows.rename(row, this.#threadName(pid, tid));
+    }
     for (const [key, row] of this.#gpu) rows.rename(row, this.#gpuName(key));
   }
 
   gpuThread(pid: string, device: number, stream: number | null): ThreadId {
-    const key = `${device} ${stream ?? ''}`;
+    const key = `${pid} ${device} ${stream ?? ''}`;
     let row = this.#gpu.get(key);
     if (row === undefined) {
       row = this.#profile.threads.add({ process: this.process(pid), tid: stream ?? -1 - device, name: this.#gpuName(key) });
@@ -97,7 +104,7 @@ export class TraceRows {
   }
 
   #gpuName(key: string): string {
-    const [device, stream] = key.split(' ');
+    const [, device, stream] = key.split(' ');
     if (stream !== '') return `GPU ${device} stream ${stream}`;
     const name = this.deviceNames.get(Number(device));
     return name === undefined ? `GPU ${device}` : `GPU ${device}: ${name}`;

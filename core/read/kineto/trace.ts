@@ -4,6 +4,7 @@ import { NO_STACK, ns } from '#core/model/ids';
 import type { Profile } from '#core/model/profile';
 import { Int32Column } from '#core/model/column';
 import { ANNOTATION, CALL, HostMoments, HostSlices, OP, PYTHON } from '../gpu/host.ts';
+import { utilisationTracks } from '../gpu/utilisation.ts';
 import type { LinkResult } from '../gpu/link.ts';
 import { COPY, GpuOperations, KERNEL, Launches, linkGpu, OTHER_WORK, SET } from '../gpu/link.ts';
 import type { TraceEvent, TraceSink } from './event.ts';
@@ -11,9 +12,10 @@ import { Flows, forwardSlices, Sequences } from './forward.ts';
 import { TraceFrames, stepNumber } from './frames.ts';
 import { TraceHeader } from './header.ts';
 import { MemoryEvents, memoryLanes } from './memory.ts';
-import type { HostThread, KnownRows } from './rows.ts';
-import { isPlaced, TraceRows } from './rows.ts';
+import type { HostThread, TraceRows } from './rows.ts';
+import { isPlaced } from './rows.ts';
 import { TraceScanner } from './scanner.ts';
+import { splitUnplaced } from './unplaced.ts';
 import type { CategoryKind } from './words.ts';
 import { CATEGORIES } from './words.ts';
 
@@ -62,10 +64,10 @@ export class KinetoTrace implements TraceSink {
   #memoryName = -2;
   #hasPython = false;
 
-  constructor(profile: Profile, name: string, known: KnownRows | null) {
+  constructor(profile: Profile, name: string, rows: TraceRows) {
     this.#profile = profile;
     this.name = name;
-    this.rows = new TraceRows(profile, known);
+    this.rows = rows;
     this.#scanner = new TraceScanner(this);
     this.#frames = new TraceFrames(profile, (id) => this.#scanner.textOf(this.#scanner.names, id));
   }
@@ -102,6 +104,12 @@ export class KinetoTrace implements TraceSink {
   get begins(): bigint | null {
     if (!Number.isFinite(this.#first)) return null;
     return this.#absolute() + BigInt(Math.floor(this.#first));
+  }
+
+  /** First and last moment, ns after `origin`. */
+  span(origin: bigint): { readonly start: number; readonly end: number } {
+    const shift = Number(this.#absolute() - origin);
+    return { start: this.#first + shift, end: this.#last + shift };
   }
 
   #absolute(): bigint {
@@ -289,16 +297,18 @@ export class KinetoTrace implements TraceSink {
   }
 
   /**
-   * Fills the lanes with what has come so far. `origin`: wall-clock ns of time 0. `again`: lanes are emptied first. `whole`: all has come;
-   * marks, tracks and memory, which are only added to, wait for that.
+   * Fills the lanes with what has come so far. `origin`: wall-clock ns of time 0. `again`: lanes are emptied first. Of a `part` of
+   * a file marks, tracks and memory, which are only added to, wait for the rest; a `window` of a recording has no tracks.
    */
-  build(origin: bigint, again: boolean, whole: boolean): LinkResult {
+  build(origin: bigint, again: boolean, of: 'part' | 'file' | 'window'): LinkResult {
+    const whole = of !== 'part';
     const profile = this.#profile;
     const shift = Number(this.#absolute() - origin);
     const main = this.#mainPid();
     this.rows.rank = this.header.rank(this.name);
     for (const [device, name] of this.header.devices) this.rows.deviceNames.set(device, name);
-    const threads = this.#threads.map((thread, number) => this.rows.thread(number, thread, main));
+    if (whole) this.#splitUnplaced();
+    const threads = this.#threads.map((thread) => this.rows.thread(thread, main));
     const source = `PyTorch profiler trace${this.header.schema === '' ? '' : `, version ${this.header.schema}`}`;
     const forward = forwardSlices(this.#slices, this.#sequences, this.#flows);
     const result = linkGpu({
@@ -308,24 +318,33 @@ export class KinetoTrace implements TraceSink {
       // Lanes have an order: what is to be read first comes first, also where GPU work stands at the end of the file.
       expectsGpu: !whole && (this.header.devices.size > 0 || !this.header.tellsDevices),
     });
-    this.rows.complete(this.#threads);
+    this.rows.complete();
     if (whole) {
       if (forward.unpaired > 0) profile.skip('forward-backward flows of which one end is not in the trace', forward.unpaired);
-      this.#finish(shift, main, threads, source, result);
+      this.#finish(shift, main, threads, source, result, of === 'file');
     }
     if (this.#last > -Infinity) profile.reach(ns(this.#last + shift));
     profile.touch();
     return result;
   }
 
-  #finish(shift: number, main: string, threads: readonly (ReturnType<TraceRows['thread']>)[], source: string, result: LinkResult): void {
+  /** Threads without a tid of their own: those that overlap get rows of their own. */
+  #splitUnplaced(): void {
+    for (let number = this.#threads.length - 1; number >= 0; number--) {
+      const { pid, tid } = this.#threads[number];
+      if (tid === '0') splitUnplaced(this.#slices, number, (n) => this.#threads.push({ pid, tid: `0/${n}` }) - 1);
+    }
+  }
+
+  #finish(shift: number, main: string, threads: readonly (ReturnType<TraceRows['thread']>)[], source: string, result: LinkResult, tracks: boolean): void {
     const profile = this.#profile;
     if (this.#memory.length > 0) {
       const unknown = memoryLanes({
-        profile, events: this.#memory, threads, shift, process: this.rows.process(main), source: `${source}, memory events`, stackOf: (at) => this.#memoryStack(at),
+        profile, events: this.#memory, threads, shift, tracks, process: this.rows.process(main), source: `${source}, memory events`, stackOf: (at) => this.#memoryStack(at),
       });
       if (unknown > 0) profile.info.notes.push(`${unknown} blocks were freed that had been allocated before the trace began.`);
     }
+    if (tracks && this.#operations.length > 0) utilisationTracks(profile, this.#operations, this.#last, shift, this.rows.process(main));
     const add = (kind: 'step' | 'window' | 'note' | 'error', spans: readonly Span[]): void => {
       for (const span of [...spans].sort((a, b) => a.start - b.start || b.end - a.end)) {
         profile.marks.add({

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Profile } from '#core/model/profile';
-import { KinetoTogether, readWindow } from '#core/read/kineto/format';
+import { KinetoTogether, KinetoWindows } from '#core/read/kineto/format';
 import { read, skipped, tree } from '../reading.ts';
 import type { Event } from './making.ts';
 import { BASE, gpu, micros, slice, trace } from './making.ts';
@@ -31,6 +31,8 @@ describe('GPU work under the host stack that launched it', () => {
     expect(profile.info.startedAt).toBe(Number(BASE / 1_000_000n) + 0.1);
     expect(profile.functions.kindOf(profile.frames.functionOf(profile.stacks.frame.get(0) as never))).toBe('python');
     expect(profile.info.notes).toEqual(['GPU: Toy GPU']);
+    // 50.5 of 100 µs; one point, as it is shorter than a millisecond.
+    expect(profile.tracks.map((track) => [track.name, track.unit, track.scale, [...track.value.view()]])).toEqual([['gpu 0 utilisation', '%', 100, [50.5]]]);
   });
 
   test('idle: what kept the GPU waiting', () => {
@@ -95,6 +97,17 @@ describe('nesting', () => {
     expect(micros(profile, profile.lane('other', 'torch ops'))).toBe([
       'main 100 self 20', '  ## step ## 65 self 30', '    __exit__ 5 self 5', '    work 30 self 20', '      aten::add 10 self 10', '  __enter__ 10 self 5', '    ## step ## 5 self 5', '  __exit__ 5 self 5',
     ].join('\n'));
+  });
+
+  test('Python threads that the profiler could not tell apart', () => {
+    const python = (name: string, ts: number, dur: number, id: number, parent: number | null): Event => ({ ...slice('python_function', `t.py(1): ${name}`, ts, dur, { 'Python id': id, 'Python parent id': parent }, 0), pid: 0 });
+    const profile = of([
+      slice('cpu_op', 'x', 0, 1), python('one', 0, 100, 1, null), python('two', 10, 50, 2, null), python('in one', 20, 70, 3, 1), python('in two', 30, 20, 4, 2), python('three', 200, 10, 5, null),
+    ]);
+    expect(micros(profile, profile.lane('other', 'torch ops'), true).split('\n').filter((line) => !/^thread 10|^ {2}x/.test(line))).toEqual([
+      'other Python threads 160', '  one 100 self 30', '    in one 70 self 70', '  three 10 self 10', '  two 50 self 30', '    in two 20 self 20',
+    ]);
+    expect(profile.threads.length).toBe(3);
   });
 
   test('whole microseconds: a callee that seems to end after its caller', () => {
@@ -178,11 +191,13 @@ describe('several traces', () => {
     const process = profile.processes.add({ pid: 10, name: 'python3' });
     const thread = profile.threads.add({ process, tid: 10, name: 'main' });
     const rows = { process: (pid: number) => (pid === 10 ? process : null), thread: (pid: number, tid: number) => (pid === 10 && tid === 10 ? thread : null) };
-    for (let window = 0; window < 2; window++) readWindow(profile, 'w', [bytesOf(rank(0, BASE + BigInt(window) * 1_000_000n))], BASE - 5000n, rows);
+    const windows = new KinetoWindows(profile, BASE - 5000n, rows);
+    const results = [0n, 1n].map((window) => windows.read('w', [bytesOf(rank(0, BASE + window * 1_000_000n))]));
+    expect(results).toEqual([{ operations: 1, events: 3, start: 105_000, end: 145_000 }, { operations: 1, events: 3, start: 1_105_000, end: 1_145_000 }]);
     expect(profile.lane('cuda')?.samples).toBe(2);
-    expect([profile.processes.length, profile.threads.nameOf(thread)]).toEqual([1, 'main']);
+    expect([profile.processes.length, profile.threads.nameOf(thread), profile.threads.length, profile.tracks.length]).toEqual([1, 'main', 2, 0]);
     expect(profile.lane('other', 'torch ops')?.chunks[0].thread[0]).toBe(thread);
     expect(profile.lane('other', 'torch ops')?.chunks[0].timeAt(0)).toBe(105_000);
-    expect(() => readWindow(profile, 'w', [bytesOf('{"traceEvents": []}')], BASE, rows)).toThrow(/holds no operator/);
+    expect(() => windows.read('w', [bytesOf('{"traceEvents": []}')])).toThrow(/holds no operator/);
   });
 });
