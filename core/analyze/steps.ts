@@ -124,6 +124,8 @@ class Finder {
   #starts = new Map<number, number[]>();
   #waited = new Map<number, number>();
   #lookedAt = -Infinity;
+  /** What there was when it was last looked for. */
+  #seen = '';
   #node = -1;
   #answer: Steps | null = null;
 
@@ -137,18 +139,15 @@ class Finder {
     if (info.live && info.durationNs < this.#lookedAt + wait) return this.#answer;
     const lane = this.#profile.lanes.find((one) => one.kind === 'off-cpu' && one.intervals && one.rows > 0 && !isNotWaiting(one)) ?? null;
     if (lane === null) return null;
-    const before = this.#rows();
+    const seen = `${this.#profile.lanes.indexOf(lane)} ${lane.rows} ${lane.mergedRows} ${lane.thinnings} ${info.durationNs} ${this.#profile.frames.changes.length}`;
+    if (seen === this.#seen) return this.#answer;
+    this.#seen = seen;
     this.#take(lane);
-    if (!info.live && this.#lookedAt === info.durationNs && this.#rows() === before) return this.#answer;
     this.#lookedAt = info.durationNs;
     const turns = this.#best();
     if (turns === null) this.#answer = null;
     else if (this.#answer === null || this.#answer.list.length !== turns.length - 1 || this.#answer.list[0].start !== turns[0]) this.#answer = this.#steps(turns);
     return this.#answer;
-  }
-
-  #rows(): number {
-    return this.#lane === null ? -1 : this.#chunk * 1e6 + this.#row;
   }
 
   #take(lane: Lane): void {

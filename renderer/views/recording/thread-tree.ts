@@ -82,7 +82,7 @@ export function threadTree(profile: Profile, columns: readonly ShareColumn[], su
   }
   const first = Math.max(0, columns.findIndex((column) => column.kind === 'cpu'));
   const order = (nodes: TreeNode[]): TreeNode[] => {
-    nodes.sort((a, b) => Number(a.idle) - Number(b.idle) || placeOf(a) - placeOf(b) || (b.weights[first] ?? 0) - (a.weights[first] ?? 0) || a.key.localeCompare(b.key, 'en', { numeric: true }));
+    nodes.sort((a, b) => Number(a.idle) - Number(b.idle) || placeOf(a) - placeOf(b) || (b.weights[first] ?? 0) - (a.weights[first] ?? 0) || a.rows[0] - b.rows[0]);
     for (const node of nodes) if (!places.has(node.key)) places.set(node.key, places.size);
     return nodes;
   };
