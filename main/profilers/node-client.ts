@@ -11,22 +11,30 @@ const CONNECT_MS = 3000;
 const HEAD = 96;
 
 /** The path of the inspector's socket from its list of targets; null where no inspector answers at a place. */
-export function askForPath(host: string, port: number, timeoutMs = 1000): Promise<string | null> {
+export async function askForPath(host: string, port: number): Promise<string | null> {
+  return /"webSocketDebuggerUrl"\s*:\s*"ws:\/\/[^/"]*(\/[\w-]+)"/.exec(await ask(host, port, '/json/list'))?.[1] ?? null;
+}
+
+/** `v24.1.0`, '' where it does not say. No JavaScript runs for it: a thread of the inspector's own answers. */
+export async function askForVersion(host: string, port: number): Promise<string> {
+  return /"Browser"\s*:\s*"node\.js\/(v[\w.-]+)"/.exec(await ask(host, port, '/json/version'))?.[1] ?? '';
+}
+
+function ask(host: string, port: number, path: string, timeoutMs = 1000): Promise<string> {
   return new Promise((resolve) => {
     let text = '';
     const socket = connect({ host, port });
     const end = (): void => {
       clearTimeout(timer);
       socket.destroy();
-      const path = /"webSocketDebuggerUrl"\s*:\s*"ws:\/\/[^/"]*(\/[\w-]+)"/.exec(text)?.[1];
-      resolve(path ?? null);
+      resolve(text);
     };
     const timer = setTimeout(end, timeoutMs);
-    socket.once('connect', () => socket.write(`GET /json/list HTTP/1.1\r\nHost: ${host.includes(':') ? `[${host}]` : host}:${port}\r\nConnection: close\r\n\r\n`));
+    socket.once('connect', () => socket.write(`GET ${path} HTTP/1.1\r\nHost: ${host.includes(':') ? `[${host}]` : host}:${port}\r\nConnection: close\r\n\r\n`));
     socket.on('data', (piece: Buffer) => {
       text += piece.toString('latin1');
-      // Node keeps the connection open; its list ends with the bracket.
-      if (/\]\s*$/.test(text) || text.length > 100_000) end();
+      // Node keeps the connection open: its answer is whole where its bracket closes.
+      if (/\r\n\r\n[^]*[\]}]\s*$/.test(text) || text.length > 100_000) end();
     });
     socket.once('end', end);
     socket.once('error', end);
@@ -42,6 +50,8 @@ export interface Session {
   /** The same without waiting for an answer. */
   tell(method: string, params?: object): void;
   readonly ended: Promise<void>;
+  /** Whether it has ended. */
+  readonly over: boolean;
 }
 
 abstract class Caller implements Session {
@@ -53,6 +63,10 @@ abstract class Caller implements Session {
 
   constructor() {
     this.ended = new Promise((resolve) => { this.#finish = resolve; });
+  }
+
+  get over(): boolean {
+    return this.#over;
   }
 
   protected abstract send(text: string): void;
@@ -83,7 +97,7 @@ abstract class Caller implements Session {
     return true;
   }
 
-  protected over(): void {
+  protected finish(): void {
     this.#over = true;
     for (const waiting of this.#waiting.values()) waiting.resolve(null);
     this.#waiting.clear();
@@ -157,7 +171,7 @@ export class Inspector extends Caller {
   #close(): void {
     for (const worker of this.#workers.values()) worker.close();
     this.#workers.clear();
-    this.over();
+    this.finish();
   }
 
   #take(message: Buffer): void {
@@ -209,6 +223,6 @@ class WorkerSession extends Caller {
   }
 
   close(): void {
-    this.over();
+    this.finish();
   }
 }

@@ -1,8 +1,9 @@
 // V8's profilers on one thread of a Node process (the main one or a worker), in windows.
 //
 // CPU. A window is Profiler.start, half a second, Profiler.stop. Starting the first profile of a thread makes V8 walk its whole heap for code:
-// 0.2 ms in a small program, 120 to 480 ms in a large one (measured with the TypeScript compiler). So one more profile, the keeper, is held
-// open beside the windows: with it a start takes 1 to 6 ms. The keeper is made anew every ten minutes, since it grows by some KB a second.
+// 0.2 ms in a small program, 120 to 480 ms in a large one (measured with the TypeScript compiler). So where a start takes long one more profile,
+// the keeper, is held open beside the windows: with it a start takes 1 to 6 ms. It is made anew every ten minutes, since it grows by some KB a
+// second. It takes a word of JavaScript, so small and short programs go without.
 // A program that has ended and waits for us is told nothing that runs JavaScript: Node 20 dies of that (SIGSEGV, measured).
 //
 // Memory. `held`: one sampling heap profile for all of the recording, read again and again. `allocated`: a profile for each window that keeps
@@ -13,6 +14,8 @@ import type { Session } from './node-client.ts';
 import type { WindowFacts } from './profiler.ts';
 
 const KEEPER_MS = 600_000;
+/** A start that takes longer than this is worth a keeper. */
+const SLOW_START_MS = 8;
 const ACCOUNT_MS = 50;
 /** Readings older than any window, flat points. */
 const MOST_POINTS = 2 * 20 * 120;
@@ -84,7 +87,6 @@ export class NodeThread {
     try {
       await session.call('Profiler.enable');
       await session.call('Profiler.setSamplingInterval', { interval: this.#intervalUs });
-      await this.#keep();
       this.#cpuSince = now();
       await session.call('Profiler.start');
     } catch (error) {
@@ -166,7 +168,10 @@ export class NodeThread {
     if (started === null) return;
     await started;
     this.#cpuSince = began;
-    if (now() - this.#keeperAt > KEEPER_MS * 1e6 && !this.#exiting) await this.#keep();
+    if (this.#exiting || session.over) return;
+    // Both were answered one right after the other: what lies between is the start.
+    const slow = now() - end > SLOW_START_MS * 1e6;
+    if (this.#keeper === '' ? slow : now() - this.#keeperAt > KEEPER_MS * 1e6) await this.#keep();
   }
 
   async #keep(): Promise<void> {

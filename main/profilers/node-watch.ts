@@ -6,7 +6,7 @@ import { isAlive, namespacePid } from '../processes/identity.ts';
 import { argvOf, numbersIn, readProc } from '../processes/proc.ts';
 import { delay } from './control.ts';
 import type { Session, WorkerFacts } from './node-client.ts';
-import { askForPath, Inspector, textOf } from './node-client.ts';
+import { askForPath, askForVersion, Inspector, textOf } from './node-client.ts';
 import type { Listener } from './node-process.ts';
 import { inspectorPlaces, isLoopback, listenersOf, sameNetwork, signalState } from './node-process.ts';
 import type { HeapMode, What } from './node-thread.ts';
@@ -19,6 +19,8 @@ const TURN_MS = 50;
 const OPEN_MS = 3000;
 const ANSWER_MS = 5000;
 const CLOSE_MS = 1500;
+/** How old a worker has to be before it is looked at. */
+const WORKER_MS = 200;
 
 /** What all processes of a recording share. */
 export interface WatchOptions {
@@ -81,18 +83,28 @@ export class NodeWatch {
       if (more) found = await move(pid, found);
     }
     const { place, path } = found;
+    const version = await askForVersion(place.host, place.port);
     const inspector = await Inspector.connect(place.host, place.port, path);
     try {
-      const said = await inTime(evaluate(inspector, 'process.pid+" "+process.version'), `Process ${pid} does not answer its inspector: its JavaScript may be waiting in a call that takes long.`);
-      const [own, version] = said.split(' ');
-      if (Number(own) !== namespacePid(pid)) throw new UserError('inspector', `The inspector on port ${place.port} is that of process ${own}, not of process ${pid}.`);
+      // First of all: the program's end waits for us then and says so, and its last window is not lost. An end before this was said is told by the
+      // second answer: there is no place left where JavaScript could run. Neither runs any.
+      const late = `Process ${pid} does not answer its inspector: its JavaScript may be waiting in a call that takes long.`;
+      await inTime(inspector.call('NodeRuntime.notifyWhenWaitingForDisconnect', { enabled: true }).catch(() => null), late);
+      const ended = await inTime(inspector.call('Runtime.globalLexicalScopeNames').then(() => false, () => true), late);
+      if (ended) throw new UserError('process-ended', `Process ${pid} has ended.`);
+      // The socket is this process's own, so its number is known; a program that was there before is asked all the same.
+      if (!options.launched) {
+        const own = Number(await inTime(evaluate(inspector, 'process.pid'), late));
+        if (own !== namespacePid(pid)) throw new UserError('inspector', `The inspector on port ${place.port} is that of process ${own}, not of process ${pid}.`);
+      }
       options.started(version);
       const watch = new NodeWatch(options, watched, inspector, place, opened, version);
       await watch.#begin(lanes);
       return watch;
     } catch (error) {
-      if (opened) inspector.tell('Runtime.evaluate', { expression: 'process._debugEnd()' });
-      await delay(20);
+      const over = error instanceof UserError && error.code === 'process-ended';
+      if (opened && !over) inspector.tell('Runtime.evaluate', { expression: 'process._debugEnd()' });
+      if (!over) await delay(20);
       inspector.leave();
       throw error;
     }
@@ -133,8 +145,6 @@ export class NodeWatch {
   async #begin(lanes: readonly LaneKind[]): Promise<void> {
     const { pid } = this.watched;
     for (const lane of lanes) this.#wanted.add(lane);
-    // The program's end waits for us then, so that its last window is not lost.
-    this.#inspector.tell('NodeRuntime.notifyWhenWaitingForDisconnect', { enabled: true });
     void this.#inspector.waiting.then(() => {
       this.#exiting = true;
       return this.stop();
@@ -145,8 +155,9 @@ export class NodeWatch {
       this.#ending ??= this.#end(isAlive(this.watched) ? `The inspector of process ${pid} was closed by something else.` : '');
     });
     const main = this.#thread(this.#inspector, pid, readProc(`/proc/${pid}/task/${pid}/comm`)?.trim() ?? '');
-    await inTime(this.#startFirst(main), `V8 in process ${pid} does not start its profiler: its JavaScript may be waiting in a call that takes long.`, 30_000);
+    // Known before it starts: a program that ends meanwhile has its profilers stopped before we leave.
     this.#threads.add(main);
+    await inTime(this.#startFirst(main), `V8 in process ${pid} does not start its profiler: its JavaScript may be waiting in a call that takes long.`, 30_000);
     this.#timer = setInterval(() => this.#turn(), TURN_MS);
     await this.#inspector.followWorkers((worker) => void this.#addWorker(worker));
   }
@@ -176,6 +187,9 @@ export class NodeWatch {
   }
 
   async #addWorker({ session, title, url }: WorkerFacts): Promise<void> {
+    // One that is over at once has little to show, and is told nothing while it ends.
+    await Promise.race([delay(WORKER_MS), session.ended]);
+    if (session.over || this.#ending !== null) return;
     // In the worker's own thread the kernel says which one it is: PID/task/TID, in the program's namespace of pids.
     const link = await evaluate(session, "(process.getBuiltinModule?.('fs') ?? require('fs')).readlinkSync('/proc/thread-self')").catch(() => '');
     const inner = /\/task\/(\d+)$/.exec(link)?.[1];
