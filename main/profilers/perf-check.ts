@@ -5,7 +5,7 @@ import { SIZES, offCpuSource, privileged } from './perf-plan.ts';
 import type { NoPerf, PerfTool } from './perf-tool.ts';
 import { findPerf, perfRefused } from './perf-tool.ts';
 import type { SystemFacts } from './system.ts';
-import { MEMORY_TRACEPOINT, perfInstall, readSystem, refusedRemedy, tracefsReadable, tracefsRemedy } from './system.ts';
+import { CAP_SYS_ADMIN, MEMORY_TRACEPOINT, hasCapability, perfInstall, readSystem, refusedRemedy, tracefsReadable, tracefsRemedy } from './system.ts';
 
 /** What perf can do on a target. Never throws. */
 export async function checkPerf(target: Target): Promise<readonly Check[]> {
@@ -50,13 +50,15 @@ export function offCpuVerdict(cpu: Check, system: SystemFacts, tool: PerfTool | 
 export function memoryVerdicts(cpu: Check, system: SystemFacts, tracefs: boolean): Check[] {
   const base: Check = { ...cpu, lane: 'memory' };
   if (cpu.state === 'no' || cpu.state === 'fix') return [base, { ...base, lane: 'faults' }];
+  // Root in a container may mount it, where the container was given that.
+  const own = system.container === '' || (system.root && hasCapability(system, CAP_SYS_ADMIN));
   const faults = `Every ${SIZES.faultPeriod}th page fault, with its stack`;
   return [
     tracefs
       ? { ...base, state: 'ready', text: `Memory from mmap and brk, each call with its stack; ${faults[0].toLowerCase()}${faults.slice(1)}.`, command: '' }
       : {
-        ...base, state: 'partly', command: system.container === '' ? tracefsRemedy(system) : '',
-        text: `${faults}. What mmap and brk bring needs the tracepoints of system calls, which cannot be read here${system.container === '' ? '' : ': start the container with -v /sys/kernel/tracing:/sys/kernel/tracing'}.`,
+        ...base, state: 'partly', command: own ? tracefsRemedy(system) : '',
+        text: `${faults}. What mmap and brk bring needs the tracepoints of system calls, which cannot be read here${own ? '' : ': start the container with -v /sys/kernel/tracing:/sys/kernel/tracing'}.`,
       },
     { ...base, lane: 'faults', state: 'ready', text: `${faults}.`, command: '' },
   ];

@@ -165,6 +165,8 @@ describe('perf: plans and failures', () => {
     expect(said(ROOT, true)[0].text).toBe('Memory from mmap and brk, each call with its stack; every 64th page fault, with its stack.');
     expect(said(USER, false)).toMatchObject([{ lane: 'memory', state: 'partly', command: expect.stringMatching(/^sudo mount .*tracing$/) as string }, { lane: 'faults', state: 'ready' }]);
     expect(said({ ...USER, container: 'docker', capabilities: 1n << 38n }, false)[0]).toMatchObject({ state: 'partly', command: '' });
+    expect(said({ ...ROOT, container: 'docker' }, false)[0].command).toMatch(/^(?:mount .*tracing)?$/);
+    expect(said({ ...ROOT, container: 'docker', capabilities: 0n, paranoid: 1 }, false)[0]).toMatchObject({ command: '', text: expect.stringContaining('-v /sys/kernel/tracing') as string });
     expect(said({ ...USER, paranoid: 4 }, true)).toMatchObject([{ lane: 'memory', state: 'fix' }, { lane: 'faults', state: 'fix' }]);
   });
   test('where waiting time can come from', () => {
