@@ -169,6 +169,8 @@ export class Lane {
   readonly limit: number;
   /** How often rows were thinned or cleared: a tree built before has to be built again. */
   thinnings = 0;
+  /** How often all rows were dropped: sums over rows begin anew. */
+  clears = 0;
   lastThinning: Thinning = { rows: 0, removed: 0 };
   rows = 0;
   /** Sum of all weights, in the lane's unit. */
@@ -251,6 +253,7 @@ export class Lane {
     this.samples = 0;
     this.mergedRows = this.pythonMerged = this.pythonUnmerged = this.pythonPartly = this.#mergedChunk = 0;
     this.thinnings++;
+    this.clears++;
   }
 
   /** Chunk index and row in it of the n-th row. */

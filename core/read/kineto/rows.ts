@@ -97,7 +97,7 @@ export class TraceRows {
     const key = `${pid} ${device} ${stream ?? ''}`;
     let row = this.#gpu.get(key);
     if (row === undefined) {
-      row = this.#profile.threads.add({ process: this.process(pid), tid: stream ?? -1 - device, name: this.#gpuName(key) });
+      row = this.#profile.threads.add({ process: this.process(pid), tid: stream ?? device, name: this.#gpuName(key) });
       this.#gpu.set(key, row);
     }
     return row;
