@@ -46,13 +46,12 @@ export function laneState(group: LaneGroup, options: Choice): Check['state'] {
 }
 
 /**
- * Whether a lane will be recorded. What works is on by itself; CUDA is asked for also where one command is missing, so that its pane
- * says which. `tick`: what the user chose.
+ * Whether a lane is asked for. What works is on by itself; CUDA also where one command is missing, so that its pane says which. `tick`:
+ * what the user chose: a lane that cannot be here may be asked for too, its pane says why.
  */
 export function laneOn(group: LaneGroup, options: Choice, tick: boolean | undefined): boolean {
   const state = laneState(group, options);
   const able = state === 'ready' || state === 'partly';
-  if (state === 'no') return false;
   return tick ?? (able || (group.lane === 'cuda' && state === 'fix'));
 }
 

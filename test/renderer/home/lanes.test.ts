@@ -26,7 +26,8 @@ describe('lanes of a recording', () => {
     expect(laneOn(group('cpu'), USUAL, undefined)).toBe(true);
     expect(laneOn(group('off-cpu'), USUAL, undefined)).toBe(true);
     expect(laneOn(group('off-cpu'), USUAL, false)).toBe(false);
-    expect(laneOn(group('cuda'), USUAL, true)).toBe(false);
+    expect(laneOn(group('cuda'), USUAL, undefined)).toBe(false);
+    expect(laneOn(group('cuda'), USUAL, true)).toBe(true);
   });
 
   test('where a command is missing only CUDA is asked for, so that its pane says which', () => {
