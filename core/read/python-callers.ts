@@ -67,6 +67,7 @@ const TWICE = 2;
 /** Other callers than now are forgotten after so many sightings. */
 const AGES = 200;
 const DEEP = 64;
+const WELL_KNOWN = 16;
 
 /** The interpreter's frames of one process. */
 export class PythonCallers {
@@ -108,6 +109,12 @@ export class PythonCallers {
       own.checked = this.#changes;
     }
     return own.certain ? own.chain.frames : null;
+  }
+
+  /** Whether a place was seen often, and never with this code. */
+  doubts(address: number, code: Code): boolean {
+    const place = this.#places.get(address);
+    return place === undefined || (place.seen >= WELL_KNOWN && !place.byCode.has(code.start));
   }
 
   /** Reads the frames from one on up to where C called; all of them are seen with their callers. */

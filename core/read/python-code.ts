@@ -94,7 +94,7 @@ export class PythonCode implements FrameWatch {
     if (code === null) return;
     const above = learned.framePlace < 0 ? null : callers.of(valueAt(learned.framePlace, registers, word), code);
     // Between two instructions the place may still hold the one before: then it does not go with the frame.
-    if (leaf && above === null) return;
+    if (leaf && above === null && (learned.framePlace < 0 || callers.doubts(valueAt(learned.framePlace, registers, word), code))) return;
     this.told = true;
     into.push(memory.frame(code, address));
     if (above === null) into.push(this.#gap());

@@ -49,6 +49,20 @@ describe('py-spy beside perf', () => {
 });
 
 describe('Python and native stacks together', () => {
+  test('perf alone names Python functions: their shares are those of the program', async () => {
+    for (const interpreter of new Set([python, '/usr/bin/python3'].filter((path) => existsSync(path)))) {
+      const minor = Number(spawnSync(interpreter, ['-c', 'import sys; print(sys.version_info[1])'], { encoding: 'utf8' }).stdout);
+      if (skips(`known_shares.py under ${interpreter}`, minor >= 11 ? '' : `Python 3.${minor} keeps its frames elsewhere`)) continue;
+      const { profile } = await record('alone', [interpreter, `${programs}known_shares.py`, '2'], '--profiler', 'perf', '--rate', '299');
+      const lane = laneOf(profile, 'cpu');
+      const [hot, warm] = ['hot', 'warm'].map((name) => sum(Object.values(tipsUnder(profile, lane, name))));
+      console.log(`${interpreter}: hot ${((100 * hot) / lane.total).toFixed(1)} %, warm ${((100 * warm) / lane.total).toFixed(1)} % of ${lane.samples} samples, ${lane.pythonMerged} merged, ${lane.pythonUnmerged} not`);
+      expect(Math.abs(hot / (hot + warm) - 0.75)).toBeLessThan(0.06);
+      expect((hot + warm) / lane.total).toBeGreaterThan(0.5);
+      expect(lane.pythonMerged).toBeGreaterThan(0.5 * (lane.pythonMerged + lane.pythonUnmerged));
+    }
+  }, 60_000);
+
   test('against a program that logs its own stack', async () => {
     if (skips('own_stack.py', Number(version) >= 11 ? '' : `Python 3.${version} keeps its frames elsewhere`)) return;
     const log = here.file('log.json');
