@@ -18,7 +18,7 @@ const WORDS: Readonly<Record<Check['state'], string>> = { ready: 'ready', partly
 export async function doctor(args: Arguments, io: CliIo): Promise<number> {
   if (args.positionals.length > 0) throw new UsageError(`doctor takes no argument (${args.positionals[0]}); a process is --pid PID`);
   const pid = numberOf(args, 'pid', { above: 0, whole: true });
-  let target: Target = { kind: 'launch', argv: ['sh'], directory: process.cwd(), environment: {} };
+  let target: Target = { kind: 'launch', argv: ['true'], directory: process.cwd(), environment: {} };
   if (pid !== undefined) {
     const start = startOf(pid);
     if (start === null) throw new UserError('no-process', `there is no process ${pid}`, { command: 'flamebench ps' });
