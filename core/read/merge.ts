@@ -172,7 +172,24 @@ export class Merger implements PythonSink {
    */
   step(nowMs: number, behind = false): void {
     for (const lane of this.#profile.lanes) if (this.#takes(lane)) this.#lane(lane, nowMs, behind ? BEHIND : 1);
+    this.#open(nowMs);
     this.#forget();
+  }
+
+  /** Intervals that go on are sent whole each time and have one stack: the merged one, as far as it is known by now. */
+  #open(nowMs: number): void {
+    const { open, lanes } = this.#profile;
+    if (open.length === 0) return;
+    this.#profile.open = open.map((one) => {
+      const lane = lanes[one.lane];
+      const seam = lane === undefined || one.stack < 0 || one.thread < 0 || !this.#takes(lane) ? null : this.#seams.of(one.stack, nowMs);
+      if (seam === null || !seam.python) return one;
+      const thread = this.#thread(one.thread);
+      if (seam.complete) return { ...one, stack: this.#named(one.stack, thread.pid, seam) };
+      // What was seen since it began is what waits.
+      const python = thread.process.until > one.since ? this.#find(thread.spans ?? NO_SPANS, thread.pid, one.since, thread.process.until, seam) : null;
+      return python === null || (python.frames === 0 && seam.named.length === 0) ? one : { ...one, stack: this.#join(one.stack, seam, thread, python) };
+    });
   }
 
   /** The recording is over: every row gets its stack. */
@@ -433,6 +450,8 @@ export class Merger implements PythonSink {
 /** What was first seen inside an interval is what waited; NO_STACK where nothing was. */
 function seenInside(spans: PythonSpans, nearest: number, from: number, to: number): StackId {
   if (to - from <= 2 * EARLY) return NO_STACK;
+  // Long enough for the last change before it to have been seen, and the first one after it not yet.
+  if (to - from > 2 * LATE && spans.away(nearest, (from + to) / 2 + LAG) === 0) return spans.stackOf(nearest);
   for (let span = nearest; spans.startOf(span) > from + EARLY; span--) if (spans.startOf(span) < to - EARLY) return spans.stackOf(span);
   return NO_STACK;
 }

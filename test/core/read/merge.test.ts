@@ -2,7 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { CallTree } from '#core/analyze/call-tree';
 import { EVERYTHING } from '#core/analyze/view';
-import type { FrameId, ThreadId } from '#core/model/ids';
+import type { FrameId, LaneId, StackId, ThreadId } from '#core/model/ids';
+import { ns } from '#core/model/ids';
 import type { Lane, LaneFacts } from '#core/model/lane';
 import type { Profile } from '#core/model/profile';
 import { FUNCTION_UNNAMED } from '#core/model/tables';
@@ -373,4 +374,17 @@ test('memory that the kernel gave: by the stack that mapped it, when it goes too
   scene.finish();
   const { merged } = scene.lane.chunks[0];
   expect([merged?.[0] === merged?.[1], scene.lane.mergedRows]).toEqual([true, 2]);
+});
+
+test('a wait that goes on has its Python stack as soon as it is known', () => {
+  const scene = new Scene({ kind: 'off-cpu', intervals: true, name: 'sched' }).native('10+5 | main;EVAL;read;schedule 5');
+  const { profile, lane } = scene;
+  const names = () => profile.open.map((one) => profile.stacks.framesOf(one.stack).map((frame) => profile.functions.nameOf(profile.frames.functionOf(frame))).join(';'));
+  profile.open = [{ lane: profile.lanes.indexOf(lane) as LaneId, thread: 0 as ThreadId, stack: lane.chunks[0].stack[0] as StackId, since: ns(100 * MS) }];
+  scene.step();
+  expect(names()).toEqual(['main;_PyEval_EvalFrameDefault;read;schedule']);
+  scene.python('0-90 | <module>;train\n90-700 | <module>;load').covered(700);
+  expect(names()).toEqual(['main;<module>;load;read;schedule']);
+  scene.step();
+  expect(names()).toEqual(['main;<module>;load;read;schedule']);
 });
