@@ -182,11 +182,14 @@ test.skipIf(missing)('existing children are attached to, and a process that is g
   const { pid } = await startTarget('bash', ['-c', `${python} ${programs}known_shares.py & wait`]);
   const run = newRun([pid], {}, { children: true });
   const running = await perf.start(run);
-  expect(await samples(run.streams[0], 10)).toBeGreaterThan(10);
-  await running.stop();
-  const facts = run.streams[0].facts;
-  expect(facts.watched.length).toBe(2);
-  for (const watched of facts.watched) if (watched !== pid) process.kill(watched, 'SIGKILL');
+  const { watched } = run.streams[0].facts;
+  try {
+    expect(await samples(run.streams[0], 10)).toBeGreaterThan(10);
+    expect(watched.length).toBe(2);
+  } finally {
+    await running.stop();
+    for (const child of watched) if (child !== pid) process.kill(child, 'SIGKILL');
+  }
   const gone = Number(execFileSync('sh', ['-c', 'echo $$'], { encoding: 'utf8' }));
   await expect(perf.start(newRun([gone]))).rejects.toThrow(`Process ${gone} has ended.`);
   expect((await perf.check({ kind: 'attach', processes: [{ pid: gone, start: 0 }], children: false }))[0]).toMatchObject({ state: 'no', text: expect.stringContaining('has ended') as string });
