@@ -128,7 +128,11 @@ export class NodeWatch {
 
   async pause(): Promise<void> {
     this.#paused = true;
-    await Promise.all([...this.#threads].map((thread) => thread.stopCpu()));
+    await Promise.all([...this.#threads].map(async (thread) => {
+      await thread.stopCpu();
+      // What is held goes on being followed: it could not be told afterwards.
+      if (this.#options.heapMode === 'allocated') await thread.stopHeap();
+    }));
   }
 
   async resume(): Promise<void> {

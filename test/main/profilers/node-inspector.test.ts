@@ -81,7 +81,7 @@ describe.each(NODES)('with %s', (node) => {
     const running = await nodeInspector.start(run);
     const before = cpuMs(pid);
     expect(listenersOf(pid).map((listener) => listener.host)).toEqual(['127.0.0.1']);
-    await untilCpu(pid, 3000);
+    await untilCpu(pid, 2200);
     const used = cpuMs(pid) - before;
     await running.stop();
     expect(await running.done).toEqual({ error: '' });
@@ -92,7 +92,7 @@ describe.each(NODES)('with %s', (node) => {
     const sums = totals(profile, 'v8');
     const [hot, warm] = [sums.get('hot') ?? 0, sums.get('warm') ?? 0];
     expect(Math.abs(hot / (hot + warm) - 0.75)).toBeLessThan(0.05);
-    expect(profile.lane('cpu')?.samples).toBeGreaterThan(500);
+    expect(profile.lane('cpu')?.samples).toBeGreaterThan(400);
     // Within a window and the time that starting took.
     expect(Math.abs((sums.get('*') ?? 0) / 1e6 / used - 1)).toBeLessThan(0.15);
     expect([...profile.skipped]).toEqual([]);
@@ -102,20 +102,12 @@ describe.each(NODES)('with %s', (node) => {
     expect(profile.processes.nameOf(0 as never)).toBe('busy_node.js');
   }, 40_000);
 
-  test('without the risk accepted nothing is sent', async () => {
-    const { pid } = await startTarget(node, [`${programs}worker_node.js`]);
-    await untilGrown(pid);
-    const run = newRun([pid], {});
-    await expect(nodeInspector.start(run)).rejects.toThrow(/a risk that was not accepted/);
-    expect(listenersOf(pid)).toEqual([]);
-  }, 20_000);
-
   test('idle is no CPU time, and workers are threads of their own', async () => {
     const { pid } = await startTarget(node, [`${programs}worker_node.js`]);
     const run = newRun([pid], { ...RISK, rate: 200 });
     const running = await nodeInspector.start(run);
     const before = cpuMs(pid);
-    await wait(2500);
+    await wait(1800);
     const used = cpuMs(pid) - before;
     await running.stop();
     const profile = decode(run);
@@ -141,7 +133,7 @@ describe.each(NODES)('with %s', (node) => {
     const running = await nodeInspector.start(run);
     while (turns.length === 0) await wait(10);
     const from = turns[turns.length - 1];
-    while (turns[turns.length - 1] < from + 240) await wait(20);
+    while (turns[turns.length - 1] < from + 180) await wait(20);
     await running.stop();
     const made = (turns[turns.length - 1] - from) * 65_536;
     const profile = decode(run);
@@ -164,37 +156,12 @@ describe.each(NODES)('with %s', (node) => {
     expect(listenersOf(pid)).toEqual([]);
   }, 60_000);
 
-  test('a lane switched on and off, a pause, a rate', async () => {
-    const { pid } = await startTarget(node, [`${programs}worker_node.js`]);
-    const run = newRun([pid], { ...RISK, lanes: ['memory'] });
-    const running = await nodeInspector.start(run);
-    expect(run.windowStreams.map((stream) => stream.facts.id)).not.toContain('v8-cpu');
-    await running.setLane?.('cpu', true);
-    await wait(900);
-    const cpu = run.windowStreams.find((stream) => stream.facts.id === 'v8-cpu');
-    expect(cpu?.windows.length).toBeGreaterThan(0);
-    expect(await running.setRate?.(50)).toBe(50);
-    await running.pause();
-    const there = cpu?.windows.length ?? 0;
-    await wait(800);
-    expect(cpu?.windows.length).toBe(there);
-    await running.resume();
-    await wait(1200);
-    expect(cpu?.windows.length).toBeGreaterThan(there);
-    await running.setLane?.('cpu', false);
-    const last = cpu?.windows.length;
-    await wait(800);
-    expect(cpu?.windows.length).toBe(last);
-    await running.stop();
-    expect(listenersOf(pid)).toEqual([]);
-  }, 40_000);
-
   test('launched: the environment opens it without a word, the last window of a program that ends is kept', async () => {
     const prepared = await nodeInspector.launch?.({ ...newRun([], {}).options }, '', { NODE_OPTIONS: '--no-warnings' });
     expect(prepared?.environment['NODE_OPTIONS']).toBe('--no-warnings --inspect=127.0.0.1:0 --inspect-publish-uid=http');
     let errors = '';
     // Short functions may be inlined before V8 is asked to look, and are part of their caller then.
-    const program = 'function spin() { const end = Date.now() + 20; let x = 0; while (Date.now() < end) x++; return x } const end = Date.now() + 1500; (function turn() { spin(); if (Date.now() < end) setImmediate(turn); else process.exitCode = 7; })();';
+    const program = 'function spin() { const end = Date.now() + 20; let x = 0; while (Date.now() < end) x++; return x } (function turn() { spin(); if (process.cpuUsage().user < 1e6) setImmediate(turn); else process.exitCode = 7; })();';
     const child = spawn(node, ['-e', program], { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...prepared?.environment } });
     children.push(child);
     child.stderr.on('data', (text: Buffer) => { errors += text.toString(); });
@@ -212,6 +179,21 @@ describe.each(NODES)('with %s', (node) => {
     expect((sums.get('turn') ?? 0) / 1e6).toBeGreaterThan(300);
   }, 30_000);
 
+  test('programs that end at any moment of ours end as they would', async () => {
+    const prepared = await nodeInspector.launch?.({ ...newRun([], {}).options }, '', {});
+    for (const ms of [0, 40, 80, 120, 160, 240]) {
+      const child = spawn(node, ['-e', `const end = Date.now() + ${ms}; while (Date.now() < end); process.exitCode = 7;`], { stdio: 'ignore', env: { ...process.env, ...prepared?.environment } });
+      children.push(child);
+      const exited = new Promise<string>((resolve) => { child.once('exit', (code, signal) => { resolve(`${code} ${signal}`); }); });
+      const pid = child.pid ?? 0;
+      const run = newRun([pid], { rate: 200, lanes: ['cpu', 'memory'] });
+      Object.assign(run, { target: { kind: 'launch', argv: [node], directory: programs, environment: {} }, watched: [{ pid, start: startOf(pid) ?? 0 }] });
+      const running = await nodeInspector.start(run);
+      expect(await running.done).toEqual({ error: '' });
+      expect(await exited).toBe('7 null');
+    }
+  }, 30_000);
+
   test('a program that handles SIGUSR1 itself is refused, one that takes no such signal too', async () => {
     const { pid } = await startTarget(node, ['-e', "process.on('SIGUSR1', () => process.exit(9)); console.log('ready'); setInterval(() => {}, 1000)"]);
     await untilGrown(pid);
@@ -227,6 +209,39 @@ describe.each(NODES)('with %s', (node) => {
     expect(process.kill(pid, 0)).toBe(true);
   }, 20_000);
 });
+
+test('without the risk accepted nothing is sent', async () => {
+  const { pid } = await startTarget(process.execPath, [`${programs}worker_node.js`]);
+  await untilGrown(pid);
+  const run = newRun([pid], {});
+  await expect(nodeInspector.start(run)).rejects.toThrow(/a risk that was not accepted/);
+  expect(listenersOf(pid)).toEqual([]);
+}, 20_000);
+
+test('a lane switched on and off, a pause, a rate', async () => {
+  const { pid } = await startTarget(process.execPath, [`${programs}worker_node.js`]);
+  const run = newRun([pid], { ...RISK, lanes: ['memory'] });
+  const running = await nodeInspector.start(run);
+  expect(run.windowStreams.map((stream) => stream.facts.id)).not.toContain('v8-cpu');
+  await running.setLane?.('cpu', true);
+  await wait(900);
+  const cpu = run.windowStreams.find((stream) => stream.facts.id === 'v8-cpu');
+  expect(cpu?.windows.length).toBeGreaterThan(0);
+  expect(await running.setRate?.(50)).toBe(50);
+  await running.pause();
+  const there = cpu?.windows.length ?? 0;
+  await wait(800);
+  expect(cpu?.windows.length).toBe(there);
+  await running.resume();
+  await wait(1200);
+  expect(cpu?.windows.length).toBeGreaterThan(there);
+  await running.setLane?.('cpu', false);
+  const last = cpu?.windows.length;
+  await wait(800);
+  expect(cpu?.windows.length).toBe(last);
+  await running.stop();
+  expect(listenersOf(pid)).toEqual([]);
+}, 40_000);
 
 test('an inspector that is open already is used, and left open', async () => {
   const { pid } = await startTarget(process.execPath, ['--inspect=127.0.0.1:0', `${programs}busy_node.js`]);
