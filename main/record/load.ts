@@ -80,6 +80,8 @@ async function decodeAgain(profile: Profile, folder: string, emit: (event: Decod
     }
     decoders.finish();
     decoders.close();
+    // perf's decoder reads in a live interpreter's memory which function runs; what py-spy saw is all that is left of it.
+    if (before.lanes.some((lane) => lane.pythonMerged > 0)) profile.info.notes.push('Decoded again: which Python function ran is told by py-spy alone, because the memory of the program is gone.');
     for (const track of before.tracks) {
       const copy = profile.tracks[profile.addTrack({ name: track.name, unit: track.unit, scale: track.scale })];
       copy.time.append(track.time.view());
