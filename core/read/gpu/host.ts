@@ -13,7 +13,7 @@ import { Float64Column, Int32Column } from '#core/model/column';
 import type { FrameId, StackId } from '#core/model/ids';
 import { NO_STACK } from '#core/model/ids';
 import type { Profile } from '#core/model/profile';
-import { grouped, sortRows } from './order.ts';
+import { grouped, sortEqual, sortRows } from './order.ts';
 
 /** What an interval is. The order is the order of intervals that begin and end together, the outer first. */
 export const SLICE_KINDS = ['annotation', 'python', 'op', 'call'] as const;
@@ -100,29 +100,23 @@ export function sweep(options: SweepOptions): void {
   const bySlice = grouped(slices.thread.view(), slices.length, threads);
   const byMoment = grouped(moments.thread.view(), moments.length, threads);
   const order = Array.from({ length: threads }, (_, i) => i).sort((a, b) => Number(options.late.has(a)) - Number(options.late.has(b)) || a - b);
+  const outer = outerFirst(options.profile, slices);
   const thread = new ThreadSweep(options);
   for (const at of order) {
     const rows = bySlice.rows.subarray(bySlice.starts[at], bySlice.starts[at + 1]);
     const times = byMoment.rows.subarray(byMoment.starts[at], byMoment.starts[at + 1]);
     sortRows(rows, slices.start.view());
-    sortTies(options.profile, rows, slices);
+    sortEqual(rows, slices.start.view(), outer);
     sortRows(times, moments.time.view());
     thread.run(at, rows, times);
   }
 }
 
-// Of intervals that begin together the longer is outside. What order they came in does not count.
-function sortTies(profile: Profile, rows: Int32Array, slices: HostSlices): void {
-  const { start, duration, kind, id, frame } = slices;
+/** Of intervals that begin together the longer is outside. */
+function outerFirst(profile: Profile, slices: HostSlices): (a: number, b: number) => number {
+  const { duration, kind, id, frame } = slices;
   const name = (row: number): string => profile.functions.nameOf(profile.frames.functionOf(frame.get(row) as FrameId));
-  const compare = (a: number, b: number): number =>
-    duration.get(b) - duration.get(a) || kind.get(a) - kind.get(b) || id.get(a) - id.get(b) || (name(a) < name(b) ? -1 : name(a) > name(b) ? 1 : 0);
-  for (let i = 0; i < rows.length;) {
-    let end = i + 1;
-    while (end < rows.length && start.get(rows[end]) === start.get(rows[i])) end++;
-    if (end - i > 1) rows.subarray(i, end).sort(compare);
-    i = end;
-  }
+  return (a, b) => duration.get(b) - duration.get(a) || kind.get(a) - kind.get(b) || id.get(a) - id.get(b) || (name(a) < name(b) ? -1 : name(a) > name(b) ? 1 : 0);
 }
 
 class ThreadSweep {

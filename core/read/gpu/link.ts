@@ -18,7 +18,7 @@ import type { Profile } from '#core/model/profile';
 import type { HostMoments, HostSlices } from './host.ts';
 import { sweep } from './host.ts';
 import { IdleGaps } from './idle.ts';
-import { sortRows } from './order.ts';
+import { sortEqual, sortRows } from './order.ts';
 import { RowBuffer } from './rows.ts';
 
 export const KERNEL = 0, COPY = 1, SET = 2, OTHER_WORK = 3;
@@ -120,7 +120,7 @@ export function linkGpu(input: LinkInput): LinkResult {
   const rows = new Int32Array(operations.length);
   for (let i = 0; i < rows.length; i++) rows[i] = i;
   sortRows(rows, operations.start.view());
-  sortEqual(rows, input, asker);
+  sortEqual(rows, operations.start.view(), ownOrder(input, asker));
   const idle = new IdleGaps(input, rows, asker);
 
   const forward = continuation(input);
@@ -134,13 +134,7 @@ export function linkGpu(input: LinkInput): LinkResult {
   });
 
   const marker = (name: string): FrameId => profile.frames.source(profile.functions.intern({ name, kind: 'marker' }));
-  const streams = new Map<string, ThreadId>();
-  const threadOf = (process: number, device: number, stream: number | null): ThreadId => {
-    const key = `${process} ${device} ${stream ?? ''}`;
-    let row = streams.get(key);
-    if (row === undefined) streams.set(key, (row = input.gpuThread(process, device, stream)));
-    return row;
-  };
+  const threadOf = remembered(input.gpuThread);
 
   if (operations.length > 0 || input.expectsGpu === true) {
     const noRecord = marker('[no launch record]');
@@ -176,6 +170,20 @@ export function linkGpu(input: LinkInput): LinkResult {
   }
   hostLane(input, host);
   return { operations: 0, unlaunched: 0, placedByOperator: 0, continued: forward.count() };
+}
+
+/** Asks once for each place. Most operations are where the one before was. */
+function remembered(gpuThread: LinkInput['gpuThread']): LinkInput['gpuThread'] {
+  const known = new Map<string, ThreadId>();
+  let last: { readonly process: number; readonly device: number; readonly stream: number | null; readonly row: ThreadId } | null = null;
+  return (process, device, stream) => {
+    if (last !== null && last.process === process && last.device === device && last.stream === stream) return last.row;
+    const key = `${process} ${device} ${stream ?? ''}`;
+    let row = known.get(key);
+    if (row === undefined) known.set(key, (row = gpuThread(process, device, stream)));
+    last = { process, device, stream, row };
+    return row;
+  };
 }
 
 function hostLane(input: LinkInput, host: RowBuffer): void {
@@ -223,18 +231,12 @@ function isBefore(input: LinkInput, records: Launches, a: number, b: number): bo
   return difference < 0 || (difference === 0 && sliceName(input, x) < sliceName(input, y));
 }
 
-// Operations that begin together, in an order of their own: shuffled input gives the same rows.
-function sortEqual(rows: Int32Array, { operations }: LinkInput, asker: (at: number) => number): void {
-  const { start, process, device, stream, duration, correlation, frame } = operations;
-  const compare = (a: number, b: number): number =>
+/** An order of their own for operations that begin together: shuffled input gives the same rows. */
+function ownOrder({ operations }: LinkInput, asker: (at: number) => number): (a: number, b: number) => number {
+  const { process, device, stream, duration, correlation, frame } = operations;
+  return (a, b) =>
     process.get(a) - process.get(b) || device.get(a) - device.get(b) || stream.get(a) - stream.get(b) || duration.get(a) - duration.get(b) ||
     correlation.get(a) - correlation.get(b) || Number(asker(a) < 0) - Number(asker(b) < 0) || frame.get(a) - frame.get(b);
-  for (let i = 0; i < rows.length;) {
-    let end = i + 1;
-    while (end < rows.length && start.get(rows[end]) === start.get(rows[i])) end++;
-    if (end - i > 1) rows.subarray(i, end).sort(compare);
-    i = end;
-  }
 }
 
 function graphOf(input: LinkInput, at: number, slice: number): string {

@@ -44,8 +44,8 @@ export class Flows {
 export function forwardSlices(slices: HostSlices, sequences: Sequences, flows: Flows): { readonly of: Int32Array | null; readonly pairs: number; readonly unpaired: number } {
   if (sequences.length === 0) return { of: null, pairs: 0, unpaired: 0 };
   const found = new Int32Array(slices.length).fill(-1);
-  const nodes = new Map<string, number>();
-  const nodeOf = (row: number): string => `${sequences.sequence.get(row)} ${sequences.forwardThread.get(row)}`;
+  const nodes = new Map<number, number>();
+  const nodeOf = (row: number): number => sequences.sequence.get(row) * 4096 + (sequences.forwardThread.get(row) % 4096);
   const { pairs, unpaired } = byFlow(slices, sequences, flows, found, (row, forward) => nodes.set(nodeOf(row), forward));
 
   // Of several operators around each other with one number the flow names one: the others are of the same node.

@@ -8,6 +8,7 @@ import type { ProcessId, StackId, ThreadId } from '#core/model/ids';
 import { NO_STACK, ns } from '#core/model/ids';
 import type { Lane, LaneKind } from '#core/model/lane';
 import type { Profile, Track } from '#core/model/profile';
+import { sortEqual, sortRows } from '../gpu/order.ts';
 import { RowBuffer } from '../gpu/rows.ts';
 
 export class MemoryEvents {
@@ -47,8 +48,11 @@ const TRACK_POINTS = 4000;
 /** Fills the lanes and tracks; the number of frees whose allocation was not in the trace. */
 export function memoryLanes(input: MemoryInput): number {
   const { events } = input;
-  const order = Array.from({ length: events.length }, (_, i) => i).sort((a, b) =>
-    events.time.get(a) - events.time.get(b) || events.order.get(a) - events.order.get(b) || events.bytes.get(b) - events.bytes.get(a) || events.address.get(a) - events.address.get(b));
+  const order = new Int32Array(events.length);
+  for (let i = 0; i < order.length; i++) order[i] = i;
+  sortRows(order, events.time.view());
+  sortEqual(order, events.time.view(), (a, b) =>
+    events.order.get(a) - events.order.get(b) || events.bytes.get(b) - events.bytes.get(a) || events.address.get(a) - events.address.get(b));
   const devices = [...new Set(events.device.view())].sort((a, b) => a - b);
   let unknown = 0;
   const rows: Record<'memory' | 'gpu-memory', { allocated: RowBuffer; held: RowBuffer } | null> = { memory: null, 'gpu-memory': null };
@@ -70,7 +74,7 @@ function laneOf({ profile, source }: MemoryInput, kind: LaneKind, name: string):
   return profile.lane(kind, name) ?? profile.lanes[profile.addLane({ kind, unit: 'bytes', name, source })];
 }
 
-function deviceRows(input: MemoryInput, order: readonly number[], to: { readonly allocated: RowBuffer; readonly held: RowBuffer }): number {
+function deviceRows(input: MemoryInput, order: Int32Array, to: { readonly allocated: RowBuffer; readonly held: RowBuffer }): number {
   const { events, profile, stackOf } = input;
   const live = new Map<number, { readonly bytes: number; readonly stack: StackId }>();
   const before = profile.stacks.intern(NO_STACK, profile.frames.source(profile.functions.intern({ name: '[allocated before the trace]', kind: 'marker' })));
@@ -102,11 +106,11 @@ function deviceRows(input: MemoryInput, order: readonly number[], to: { readonly
   const sum = events.allocated.get(first);
   // Without the allocator's sum: at least what was freed since.
   const held = Number.isNaN(sum) ? unknownBytes : Math.max(0, sum - events.bytes.get(first));
-  if (held > 0) to.held.push(-input.shift, 0, input.threads[events.thread.get(first)], before, held, 0);
+  if (held > 0) to.held.push(-input.shift, 0, input.threads[events.thread.get(first)], before, held, unknown);
   return unknown;
 }
 
-function tracks({ profile, events, shift, process }: MemoryInput, device: number, order: readonly number[]): void {
+function tracks({ profile, events, shift, process }: MemoryInput, device: number, order: Int32Array): void {
   for (const [name, column] of [[`gpu ${device} memory`, events.allocated], [`gpu ${device} reserved`, events.reserved]] as const) {
     const known = order.filter((at) => events.device.get(at) === device && !Number.isNaN(column.get(at)));
     if (known.length === 0) continue;

@@ -23,6 +23,8 @@ import { CATEGORIES } from './words.ts';
 const FAR = 9e15;
 /** Marks of the profiler's own overhead that are shown. */
 const MOST_NOTES = 1000;
+/** Unknown categories that are told apart. */
+const MOST_CATEGORIES = 20;
 const KINDS = new Map<string, CategoryKind>(CATEGORIES);
 
 interface Span { readonly start: number; readonly end: number; readonly name: number; readonly thread: number; readonly value: number }
@@ -62,6 +64,7 @@ export class KinetoTrace implements TraceSink {
   /** Every time is whole microseconds: ends were rounded. */
   #rounded = true;
   #memoryName = -2;
+  readonly #unknownCategories = new Set<string>();
   #hasPython = false;
 
   constructor(profile: Profile, name: string, rows: TraceRows) {
@@ -189,8 +192,13 @@ export class KinetoTrace implements TraceSink {
         // Other accelerators have names of their own: work has a device and a stream, everything else is the host's.
         if (!Number.isNaN(event.stream) && !Number.isNaN(event.device) && event.correlation >= 0) return this.#operation(event, 'kernel', time, true);
         if (isPlaced(this.#pid(event))) return this.#slice(event, event.correlation >= 0 ? 'launch' : 'op', time);
-        this.#profile.skip(`events of category "${this.#scanner.textOf(this.#scanner.categories, event.category).slice(0, 40)}" (not known)`);
+        this.#unknown(this.#scanner.textOf(this.#scanner.categories, event.category).slice(0, 40));
     }
+  }
+
+  #unknown(category: string): void {
+    if (this.#unknownCategories.size < MOST_CATEGORIES) this.#unknownCategories.add(category);
+    this.#profile.skip(this.#unknownCategories.has(category) ? `events of category "${category}" (not known)` : 'events of further categories (not known)');
   }
 
   #slice(event: TraceEvent, kind: 'op' | 'python' | 'annotation' | 'launch' | 'driver', time: number): void {
@@ -234,7 +242,8 @@ export class KinetoTrace implements TraceSink {
     operations.start.push(time);
     operations.duration.push(event.duration);
     operations.correlation.push(event.correlation);
-    operations.external.push(event.external);
+    // Files of 2022 and 2023 have the correlation id there too: that is no operator's.
+    operations.external.push(event.external === event.correlation ? -1 : event.external);
     operations.frame.push(this.#frames.frame(kind === 'kernel' ? 'kernel' : 'copy', event.name));
     operations.kind.push(other ? OTHER_WORK : kind === 'kernel' ? KERNEL : kind === 'copy' ? COPY : SET);
     operations.bytes.push(Number.isNaN(event.bytes) ? 0 : Math.max(0, event.bytes));

@@ -104,6 +104,10 @@ describe('nothing is lost', () => {
 
 describe('sorting', () => {
   test('many rows, wide and equal keys: stable', () => {
+    const sequences = Float64Array.from({ length: 6000 }, (_, i) => (i % 1000) * 3 + Math.floor(i / 1000) * 700);
+    const inSequences = Int32Array.from({ length: 6000 }, (_, i) => i);
+    sortRows(inSequences, sequences);
+    expect([...inSequences]).toEqual(Array.from({ length: 6000 }, (_, i) => i).sort((a, b) => sequences[a] - sequences[b] || a - b));
     for (const [length, span] of [[10, 5], [5000, 3], [20_000, 1e5], [20_000, 1e13], [9000, 2 ** 33]] as const) {
       const keys = Float64Array.from({ length }, (_, i) => Math.floor(((i * 7919) % 10_007) / 10_007 * span) - span / 2);
       const rows = Int32Array.from({ length }, (_, i) => i);

@@ -75,6 +75,9 @@ describe('GPU work under the host stack that launched it', () => {
     const profile = of([slice('cpu_op', 'aten::mm', 0, 20, { 'External id': 4 }), gpu('kernel', 'a', 30, 5, { correlation: 5, 'External id': 4 })]);
     expect(micros(profile, profile.lane('cuda'))).toBe('aten::mm 5\n  a 5 self 5');
     expect(profile.info.notes[0]).toContain('placed by their operator');
+    // Where it only repeats the correlation id it says nothing.
+    const old = of([slice('cpu_op', 'aten::mm', 0, 20, { 'External id': 5 }), gpu('kernel', 'a', 30, 5, { correlation: 5, 'External id': 5 })]);
+    expect(micros(old, old.lane('cuda'))).toBe('[no launch record] 5\n  a 5 self 5');
   });
 
   test('a mangled kernel is made readable; two devices are two rows', () => {
