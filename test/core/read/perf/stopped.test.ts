@@ -46,10 +46,12 @@ function tips(profile: Profile, lane: Lane | null, tid: number): Map<string, num
   return sums;
 }
 
-test.skipIf(why !== '').each([
+const EVENTS: readonly (readonly [string, string])[] = [
   ['context-switches', 'context-switches/period=1,call-graph=dwarf,stack-size=4096/'],
   ...(TRACEPOINTS === null ? [] : [['sched_switch', 'sched:sched_switch/call-graph=dwarf,stack-size=4096/'] as const]),
-])('stopped by a profiler is a reason of its own, by %s', async (name, event) => {
+];
+
+test.skipIf(why !== '').each(EVENTS)('stopped by a profiler is a reason of its own, by %s', async (name, event) => {
   const target = spawn(PYTHON, ['-c', PROGRAM], { stdio: ['ignore', 'pipe', 'inherit'] });
   try {
     await new Promise((resolve) => target.stdout.once('data', resolve));
