@@ -62,7 +62,8 @@ function judge(target: Target): Pick<Check, 'state' | 'version' | 'text'> {
   if (open + closed === 0) return { state: 'no', version, text: reasons[0] ?? '' };
   const rest = reasons.length === 0 ? '' : ` ${reasons[0]}`;
   if (closed === 0) return { state: reasons.length === 0 ? 'ready' : 'partly', version, text: ` ${open === 1 ? `Process ${nodes[0]} has` : `${open} processes have`} the inspector open already.${rest}` };
-  return { state: 'partly', version, text: ` ${riskOf(target)}${rest}` };
+  // What that risks is said beside it (Check.risk), and is accepted there.
+  return { state: reasons.length === 0 ? 'ready' : 'partly', version, text: ` The inspector is opened by a signal (SIGUSR1) and closed again at the end.${rest}` };
 }
 
 /** What is risked where an inspector has to be opened; '' where all that can be reached are open. */

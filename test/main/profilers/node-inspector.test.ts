@@ -77,7 +77,7 @@ describe.each(NODES)('with %s', (node) => {
     const { pid } = await startTarget(node, [`${programs}busy_node.js`]);
     const run = newRun([pid], { ...RISK, rate: 500 });
     expect(nodeInspector.risk?.(run.target)).toMatch(/SIGUSR1.*every user of this machine/);
-    expect((await nodeInspector.check(run.target)).map((check) => [check.lane, check.state])).toEqual([['cpu', 'partly'], ['memory', 'partly']]);
+    expect((await nodeInspector.check(run.target)).map((check) => [check.lane, check.state])).toEqual([['cpu', 'ready'], ['memory', 'ready']]);
     const running = await nodeInspector.start(run);
     const before = cpuMs(pid);
     expect(listenersOf(pid).map((listener) => listener.host)).toEqual(['127.0.0.1']);
