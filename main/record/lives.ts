@@ -117,6 +117,14 @@ export class Lives {
    */
   async setLane(kind: LaneKind, on: boolean): Promise<void> {
     if (this.#stopping) throw new UserError('lane', 'this recording is ending');
+    await this.#setOne(kind, on);
+    // Page faults are a part of memory: they come and go with it, unless they were asked for by themselves.
+    const faults = this.#active().some((life) => life.lanes.has('faults') && life.lanes.has('memory'));
+    if (kind === 'memory' && faults && !this.#options.options.lanes.includes('faults') && this.#off.has('faults') === on) await this.#setOne('faults', on);
+    this.#options.changed();
+  }
+
+  async #setOne(kind: LaneKind, on: boolean): Promise<void> {
     const filling = this.#active().filter((life) => this.#fills(life, kind));
     if (!on && filling.length === 0) throw new UserError('lane', `the lane ${kind} is not being recorded`);
     const errors: unknown[] = [];
@@ -141,7 +149,6 @@ export class Lives {
     }
     if (on) this.#off.delete(kind);
     else this.#off.add(kind);
-    this.#options.changed();
   }
 
   /** Has all profilers that can take fewer samples a second. Returns the rate of the one that takes most; null where none could. */

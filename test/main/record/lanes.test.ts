@@ -118,6 +118,15 @@ describe('a live recording', () => {
     await expect(recording.setLane('cuda', false)).rejects.toThrow(/not being recorded/);
   });
 
+  test('page faults come and go with memory', async () => {
+    const perf = fakeProfiler({ id: 'perf', lanes: ['cpu', 'memory', 'faults'], switches: true });
+    const recording = await start([perf.profiler], { lanes: ['cpu', 'memory'] });
+    await recording.setLane('memory', false);
+    await recording.setLane('memory', true);
+    expect(perf.calls).toEqual(['start cpu,memory,faults', 'off memory', 'off faults', 'on memory', 'on faults']);
+    expect(lane(recording, 'faults')?.state).toBe('on');
+  });
+
   test('a lane that nobody fills starts the profiler that could', async () => {
     const cpu = fakeProfiler({ id: 'cpu', lanes: ['cpu'] });
     const waits = fakeProfiler({ id: 'waits', lanes: ['off-cpu', 'cpu'], switches: true });
