@@ -23,7 +23,7 @@ export interface Recorded {
 /** Launches a command under `flamebench record`, with CPU and waiting unless `more` says otherwise. Throws with what it printed. */
 export async function record(name: string, command: readonly string[], ...more: readonly string[]): Promise<Recorded> {
   const file = here.file(`${name}.flamebench`);
-  const { code, out, err } = await flamebench(['record', '--lanes', 'cpu,off-cpu', ...more, '--force', '-o', file, '--', ...command], { env });
+  const { code, out, err } = await flamebench(['record', ...(more.includes('--lanes') ? [] : ['--lanes', 'cpu,off-cpu']), ...more, '--force', '-o', file, '--', ...command], { env });
   if (code !== 0) throw new Error(`${name} ended with ${code}: ${err}`);
   const unpacked = spawnSync('unzip', ['-p', file, 'recording.json'], { encoding: 'utf8', maxBuffer: 1 << 26 });
   const zeroAt = unpacked.status === 0 ? (JSON.parse(unpacked.stdout) as { zeroAt: number }).zeroAt : NaN;
