@@ -40,12 +40,12 @@ interface Result {
   readonly lanes: readonly { readonly kind: string; readonly state: string; readonly profilers: readonly string[]; readonly text: string }[];
 }
 
-/** Runs `record` in a home of its own; `before` are words before node. */
+/** Runs `record` in a home of its own; `before` are words before node. So many looks that a share is certain to 2 points. */
 function record(name: string, before: readonly string[], command: readonly string[], options: { path?: string; uid?: number; lanes?: string } = {}): Result {
   const home = mkdtempSync(`${here.file(name)}-`);
   if (options.uid !== undefined) chownSync(home, options.uid, options.uid);
   const file = join(home, 'run.flamebench');
-  const argv = [...before, NODE, BIN, 'record', '--lanes', options.lanes ?? 'cpu,off-cpu,memory,cuda', '-o', file, '--json', '--', ...command];
+  const argv = [...before, NODE, BIN, 'record', '--rate', '200', '--lanes', options.lanes ?? 'cpu,off-cpu,memory,cuda', '-o', file, '--json', '--', ...command];
   const { stdout, stderr, status } = spawnSync(argv[0], argv.slice(1), {
     encoding: 'utf8', env: { ...process.env, NODE_NO_WARNINGS: '1', FLAMEBENCH_HOME: home, HOME: home, ...(options.path === undefined ? {} : { PATH: options.path }) },
     ...(options.uid !== undefined && before.length === 0 ? { uid: options.uid, gid: options.uid } : {}),
