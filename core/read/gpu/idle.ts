@@ -12,7 +12,6 @@ import type { FrameId, StackId, ThreadId } from '#core/model/ids';
 import { NO_STACK } from '#core/model/ids';
 import type { Lane } from '#core/model/lane';
 import type { LinkInput } from './link.ts';
-import { grouped } from './order.ts';
 import { RowBuffer } from './rows.ts';
 
 /** Stands for "no stack" among rows until the markers are known. */
@@ -30,7 +29,7 @@ export class IdleGaps {
   readonly #place = new Int32Column();
   readonly #places: { readonly process: number; readonly device: number }[] = [];
   /** By thread and place: gaps in order of time, and the first that is not over. */
-  readonly #ofThread = new Map<number, { readonly gaps: Int32Array; next: number }[]>();
+  readonly #ofThread = new Map<number, { readonly gaps: readonly number[]; next: number }[]>();
   readonly #gap = new Int32Column();
   readonly #from = new Float64Column();
   readonly #to = new Float64Column();
@@ -66,22 +65,21 @@ export class IdleGaps {
   }
 
   #byThread(): void {
-    const { slices, threads } = this.#input;
-    const places = Math.max(1, this.#places.length);
-    const group = new Int32Array(this.#start.length);
-    // The last group: gaps that no thread answers for.
-    const none = threads.length * places;
-    for (let i = 0; i < group.length; i++) {
-      const slice = this.#slice.get(i);
-      group[i] = slice < 0 ? none : slices.thread.get(slice) * places + this.#place.get(i);
+    const { slices } = this.#input;
+    const lists = new Map<number, number[]>();
+    for (let gap = 0; gap < this.#start.length; gap++) {
+      const slice = this.#slice.get(gap);
+      if (slice < 0) continue;
+      const key = slices.thread.get(slice) * this.#places.length + this.#place.get(gap);
+      const list = lists.get(key);
+      if (list === undefined) lists.set(key, [gap]);
+      else list.push(gap);
     }
-    const { rows, starts } = grouped(group, group.length, none + 1);
-    for (let i = 0; i < none; i++) {
-      if (starts[i + 1] === starts[i]) continue;
-      const thread = Math.floor(i / places);
-      const lists = this.#ofThread.get(thread) ?? [];
-      lists.push({ gaps: rows.subarray(starts[i], starts[i + 1]), next: 0 });
-      this.#ofThread.set(thread, lists);
+    for (const [key, gaps] of lists) {
+      const thread = Math.floor(key / this.#places.length);
+      const known = this.#ofThread.get(thread);
+      if (known === undefined) this.#ofThread.set(thread, [{ gaps, next: 0 }]);
+      else known.push({ gaps, next: 0 });
     }
   }
 

@@ -5,9 +5,10 @@
 // Only the current event is kept in memory. JSON is read strictly, so that damage is found where it is; reading then goes on at the
 // next thing that begins like an event, and the damage is counted with its place. A file that breaks off is kept up to there.
 import { ByteTable } from '../byte-table.ts';
+import { Digits } from './digits.ts';
 import type { TraceSink } from './event.ts';
 import { TraceEvent } from './event.ts';
-import { ARG_KEYS, eventKey, known, wordsOf } from './words.ts';
+import { ARG_KEYS, eventKey, known, unescaped, wordsOf } from './words.ts';
 
 /** An event longer than this is damage, not an event. */
 const MOST_EVENT = 16 * 1024 * 1024;
@@ -15,13 +16,14 @@ const MOST_HEADER = 1024 * 1024;
 /** Distinct names, ids or call stacks kept, in bytes: what comes after has the number of none. */
 const MOST_TEXT = 256 * 1024 * 1024;
 const PLACES = 3;
+const LIST_KEY = '"traceEvents"';
 
 const INCOMPLETE = -1;
 const DAMAGED = -2;
 
-const QUOTE = 0x22, BACKSLASH = 0x5c, OPEN = 0x7b, CLOSE = 0x7d, OPEN_LIST = 0x5b, CLOSE_LIST = 0x5d, COMMA = 0x2c, COLON = 0x3a, MINUS = 0x2d, DOT = 0x2e;
+const QUOTE = 0x22, BACKSLASH = 0x5c, OPEN = 0x7b, CLOSE = 0x7d, OPEN_LIST = 0x5b, CLOSE_LIST = 0x5d, COMMA = 0x2c, COLON = 0x3a;
 
-type State = 'start' | 'object' | 'value' | 'events' | 'search' | 'done';
+type State = 'start' | 'object' | 'value' | 'resume' | 'events' | 'search' | 'done';
 
 const ARGS = wordsOf(ARG_KEYS);
 const LATIN = new TextDecoder('latin1');
@@ -54,6 +56,8 @@ export class TraceScanner {
   #depth = 0;
   #inText = false;
   #escaped = false;
+  /** Bytes of the list's key that have just passed. */
+  #matched = 0;
   #key = '';
   #value: Uint8Array[] = [];
   #valueLength = 0;
@@ -62,9 +66,7 @@ export class TraceScanner {
   // What the last scalar was.
   #textStart = 0;
   #textEnd = 0;
-  #whole = 0;
-  #thousandths = 0;
-  #number = NaN;
+  readonly #digits = new Digits();
   #problem = 0;
   readonly #used = new Map<ByteTable, number>();
 
@@ -101,14 +103,7 @@ export class TraceScanner {
   /** The text of a name, with its escapes resolved. */
   textOf(table: ByteTable, id: number): string {
     if (id < 0) return '';
-    const raw = UTF8.decode(table.get(id));
-    if (!raw.includes('\\')) return raw;
-    try {
-      return JSON.parse(`"${raw}"`) as string;
-    } catch {
-      // Paths of Windows were written with single backslashes.
-      return raw.replace(/\\(["\\/])/g, '$1');
-    }
+    return unescaped(UTF8.decode(table.get(id)));
   }
 
   #run(last: boolean): void {
@@ -120,6 +115,7 @@ export class TraceScanner {
         case 'start': this.#begin(); break;
         case 'object': this.#object(); break;
         case 'value': this.#skipValue(); break;
+        case 'resume': this.#resume(); break;
         case 'events': this.#list(last); break;
         case 'search': this.#search(); break;
         case 'done': this.#at = this.#length; return;
@@ -131,7 +127,7 @@ export class TraceScanner {
   #skipSpace(): number {
     const bytes = this.#buffer;
     let at = this.#at;
-    while (at < this.#length && (bytes[at] === 32 || (bytes[at] >= 9 && bytes[at] <= 13))) at++;
+    while (at < this.#length && isSpace(bytes[at])) at++;
     return (this.#at = at);
   }
 
@@ -158,11 +154,11 @@ export class TraceScanner {
     if (end === DAMAGED || (end === INCOMPLETE && this.#length - at > MOST_HEADER)) { this.#harm(at); this.#at = at + 1; return; }
     if (end === INCOMPLETE) return;
     let next = end;
-    while (next < this.#length && (bytes[next] === 32 || (bytes[next] >= 9 && bytes[next] <= 13))) next++;
+    while (next < this.#length && isSpace(bytes[next])) next++;
     if (next >= this.#length) return;
     if (bytes[next] !== COLON) { this.#harm(next); this.#at = end; return; }
     next++;
-    while (next < this.#length && (bytes[next] === 32 || (bytes[next] >= 9 && bytes[next] <= 13))) next++;
+    while (next < this.#length && isSpace(bytes[next])) next++;
     if (next >= this.#length) return;
     this.#good = true;
     this.#key = LATIN.decode(bytes.subarray(this.#textStart, this.#textEnd));
@@ -175,6 +171,7 @@ export class TraceScanner {
     this.#state = 'value';
     this.#depth = 0;
     this.#inText = this.#escaped = false;
+    this.#matched = 0;
     this.#value = [];
     this.#valueLength = 0;
   }
@@ -187,10 +184,23 @@ export class TraceScanner {
     let over = false;
     for (; at < this.#length; at++) {
       const byte = bytes[at];
+      this.#matched = byte === LIST_KEY.charCodeAt(this.#matched) ? this.#matched + 1 : byte === QUOTE ? 1 : 0;
+      if (this.#matched === LIST_KEY.length) {
+        this.#at = at + 1;
+        this.#inText = !this.#inText;
+        this.#valueLength = MOST_HEADER + 1;
+        this.#state = 'resume';
+        return;
+      }
       if (this.#inText) {
         if (this.#escaped) this.#escaped = false;
         else if (byte === BACKSLASH) this.#escaped = true;
         else if (byte === QUOTE) this.#inText = false;
+        else if (byte === 10) {
+          // A line end in a text: its end is missing.
+          this.#harm(at);
+          this.#inText = false;
+        }
         continue;
       }
       if (byte === QUOTE) this.#inText = true;
@@ -212,6 +222,22 @@ export class TraceScanner {
       for (const part of this.#value) { all.set(part, to); to += part.length; }
       this.#sink.headerValue(this.#key, UTF8.decode(all).trim());
     }
+    this.#value = [];
+  }
+
+  // The list's key inside another value: where `: [` follows, that value was damaged and has no end.
+  #resume(): void {
+    const bytes = this.#buffer;
+    let at = this.#skipSpace();
+    if (at < this.#length && bytes[at] === COLON) at++;
+    else if (at < this.#length) { this.#state = 'value'; return; }
+    while (at < this.#length && isSpace(bytes[at])) at++;
+    if (at >= this.#length) return;
+    this.#state = 'value';
+    if (bytes[at] !== OPEN_LIST) return;
+    this.#harm(at);
+    this.#at = at + 1;
+    this.#state = 'events';
     this.#value = [];
   }
 
@@ -266,7 +292,7 @@ export class TraceScanner {
       at = bytes.indexOf(OPEN, at);
       if (at < 0 || at >= this.#length) { this.#at = this.#length; return; }
       let next = at + 1;
-      while (next < this.#length && (bytes[next] === 32 || (bytes[next] >= 9 && bytes[next] <= 13))) next++;
+      while (next < this.#length && isSpace(bytes[next])) next++;
       if (next + 6 > this.#length) { this.#at = at; return; }
       if (bytes[next] !== QUOTE) continue;
       const word = LATIN.decode(bytes.subarray(next, next + 6));
@@ -306,9 +332,9 @@ export class TraceScanner {
         case 2: event.name = this.#intern(this.names); break;
         case 3: event.pid = this.#intern(this.ids); break;
         case 4: event.tid = this.#intern(this.ids); break;
-        case 5: event.micros = Number.isNaN(this.#number) ? NaN : this.#whole; event.nanos = this.#thousandths; break;
-        case 6: event.duration = Number.isNaN(this.#number) ? -1 : this.#whole * 1000 + this.#thousandths; break;
-        case 7: event.flow = this.#number; break;
+        case 5: event.micros = Number.isNaN(this.#digits.value) ? NaN : this.#digits.whole; event.nanos = this.#digits.thousandths; break;
+        case 6: event.duration = Number.isNaN(this.#digits.value) ? -1 : this.#digits.whole * 1000 + this.#digits.thousandths; break;
+        case 7: event.flow = this.#digits.value; break;
         default: break;
       }
     }
@@ -329,7 +355,7 @@ export class TraceScanner {
       at = this.#scalar(at, key >= 0);
       if (at < 0) return at;
       if (key < 0) continue;
-      const number = this.#number;
+      const number = this.#digits.value;
       switch (key) {
         case 19: event.callStack = this.#intern(this.texts); continue;
         case 20: event.argName = this.#intern(this.names); continue;
@@ -365,11 +391,11 @@ export class TraceScanner {
     if (bytes[start] !== QUOTE) return this.#bad(start);
     let at = this.#text(start);
     if (at < 0) return at;
-    while (at < this.#length && (bytes[at] === 32 || (bytes[at] >= 9 && bytes[at] <= 13))) at++;
+    while (at < this.#length && isSpace(bytes[at])) at++;
     if (at >= this.#length) return INCOMPLETE;
     if (bytes[at] !== COLON) return this.#bad(at);
     at++;
-    while (at < this.#length && (bytes[at] === 32 || (bytes[at] >= 9 && bytes[at] <= 13))) at++;
+    while (at < this.#length && isSpace(bytes[at])) at++;
     return at >= this.#length ? INCOMPLETE : at;
   }
 
@@ -391,15 +417,15 @@ export class TraceScanner {
     return INCOMPLETE;
   }
 
-  /** Any value. A number is #number (#whole and #thousandths) and its bytes; of a list or an object only the end is found. `wanted`: the number is. */
+  /** Any value. A number is in #digits; of a list or an object only the end is found. `wanted`: the number is. */
   #scalar(start: number, wanted: boolean): number {
     const bytes = this.#buffer;
     const length = this.#length;
     const first = bytes[start];
-    this.#number = NaN;
+    this.#digits.value = NaN;
     if (first === QUOTE) {
       const end = this.#text(start);
-      if (wanted && end > 0 && this.#textEnd > this.#textStart && this.#textEnd - this.#textStart < 20) this.#digits(this.#textStart, this.#textEnd);
+      if (wanted && end > 0 && this.#textEnd > this.#textStart && this.#textEnd - this.#textStart < 20) this.#digits.read(bytes, this.#textStart, this.#textEnd);
       return end;
     }
     if (first === OPEN || first === OPEN_LIST) return this.#nested(start);
@@ -414,41 +440,8 @@ export class TraceScanner {
     if (at === start) return this.#bad(at);
     this.#textStart = start;
     this.#textEnd = at;
-    if (wanted) this.#digits(start, at);
+    if (wanted) this.#digits.read(bytes, start, at);
     return at;
-  }
-
-  /** A number from digits; NaN for anything else (null, true, nan). */
-  #digits(start: number, end: number): void {
-    const bytes = this.#buffer;
-    let at = start;
-    const negative = bytes[at] === MINUS;
-    if (negative) at++;
-    let whole = 0;
-    const from = at;
-    for (; at < end && bytes[at] >= 0x30 && bytes[at] <= 0x39; at++) whole = whole * 10 + bytes[at] - 0x30;
-    let thousandths = 0;
-    let fraction = 0;
-    if (at < end && at > from && bytes[at] === DOT) {
-      let scale = 1;
-      for (at++; at < end && bytes[at] >= 0x30 && bytes[at] <= 0x39; at++) {
-        scale /= 10;
-        fraction += (bytes[at] - 0x30) * scale;
-      }
-      thousandths = Math.round(fraction * 1000);
-    }
-    if (at === end && at > from) {
-      this.#whole = negative ? -whole : whole;
-      this.#thousandths = negative ? -thousandths : thousandths;
-      this.#number = negative ? -(whole + fraction) : whole + fraction;
-      return;
-    }
-    // 1.7e15, null, true, NaN.
-    const first = bytes[start];
-    const number = (first === MINUS || (first >= 0x30 && first <= 0x39)) ? Number(LATIN.decode(bytes.subarray(start, end))) : NaN;
-    this.#number = Number.isFinite(number) ? number : NaN;
-    this.#whole = Math.floor(number);
-    this.#thousandths = Math.round((number - this.#whole) * 1000);
   }
 
   #nested(start: number): number {
@@ -475,7 +468,7 @@ export class TraceScanner {
   #isEvent(at: number): boolean {
     const bytes = this.#buffer;
     let next = at + 1;
-    while (next < this.#length && (bytes[next] === 32 || (bytes[next] >= 9 && bytes[next] <= 13))) next++;
+    while (next < this.#length && isSpace(bytes[next])) next++;
     return bytes[next] === QUOTE && bytes[next + 1] === 0x70 && bytes[next + 2] === 0x68 && bytes[next + 3] === QUOTE && next + 3 < this.#length;
   }
 
@@ -496,4 +489,8 @@ export class TraceScanner {
     this.#used.set(table, used);
     return table.add(this.#buffer, start, end);
   }
+}
+
+function isSpace(byte: number): boolean {
+  return byte === 32 || (byte >= 9 && byte <= 13);
 }

@@ -3,6 +3,9 @@
 import type { HostSlices } from '../gpu/host.ts';
 import { PYTHON } from '../gpu/host.ts';
 
+/** So many threads at once are told apart. */
+const MOST_ROWS = 256;
+
 /**
  * Moves slices of thread `thread` that belong to a second, third ... thread at the same time to threads that `more(n)` gives (n from 1).
  * Gives how many rows there are now.
@@ -44,8 +47,8 @@ export function splitUnplaced(slices: HostSlices, thread: number, more: (n: numb
   const free: number[] = [];
   for (const [, chain] of [...chains].sort(([a, x], [b, y]) => x.start - y.start || y.end - x.end || a - b)) {
     let row = free.findIndex((end) => end <= chain.start);
-    if (row < 0) row = free.push(0) - 1;
-    free[row] = chain.end;
+    if (row < 0) row = free.length < MOST_ROWS ? free.push(0) - 1 : MOST_ROWS - 1;
+    free[row] = Math.max(free[row], chain.end);
     chain.row = row;
   }
   if (free.length === 1) return 1;

@@ -52,6 +52,17 @@ export function eventKey(bytes: Uint8Array, start: number, end: number): number 
   }
 }
 
+/** A JSON text without its escapes. */
+export function unescaped(raw: string): string {
+  if (!raw.includes('\\')) return raw;
+  try {
+    return JSON.parse(`"${raw}"`) as string;
+  } catch {
+    // Paths of Windows were written with single backslashes.
+    return raw.replace(/\\(["\\/])/g, '$1');
+  }
+}
+
 /** Keys of `args`, numbered by their places here: the scanner takes them by number. Some have changed their case over the years. */
 export const ARG_KEYS = [
   'External id', 'external id', 'correlation', 'stream', 'device', 'bytes', 'Python id', 'Python parent id', 'Sequence number', 'Fwd thread id',

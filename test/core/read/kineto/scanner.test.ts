@@ -89,6 +89,12 @@ describe('damage', () => {
     const { profile } = read(text.replace('"aten::mm"', '"aten::"mm"'), 'x.json');
     expect(profile.info.notes[0]).toBe(`x.json is damaged at byte ${Buffer.from(text.replace('"aten::mm"', '"aten::"mm"')).indexOf('mm"')} of its text: events there are left out.`);
   });
+  test('a head that is broken does not hide the events', () => {
+    expectKernel(text.replace('"name": "Toy GPU"', '"name": "Toy GPU').replace('"deviceProperties"', '\n"deviceProperties"'), { [READ]: 1 });
+    expectKernel(text.replace('[{"id"', '[{{"id"'), { [READ]: 1 });
+    expectKernel(text.replace('"name": "Toy GPU"', '"name": "Toy GPU\n'), { [READ]: 1 });
+    expectKernel(text.replace('"schemaVersion": 1', '"schemaVersion": {"traceEvents": 1, "a": "traceEvents", "b": ["]}"]}'), {});
+  });
   test('trailing commas, a bare list, a byte order mark, escapes, values that are no JSON', () => {
     expectKernel(text.replace('}\n],', '},\n],'), {});
     expectKernel(text.replace('"dur":30', '"dur":30,"tdur":nan'), {});
