@@ -77,6 +77,8 @@ class HomeState {
 
   /** Lanes that will be recorded. */
   get lanes(): LaneKind[] {
+    // Nothing is known yet: main takes of these what works.
+    if (this.checks === null) return ['cpu', 'off-cpu', 'memory'].filter((lane): lane is LaneKind => this.laneTicks.get(lane as LaneKind) !== false);
     const on = this.groups.filter((group) => laneOn(group, this.options, this.laneTicks.get(group.lane))).map((group) => group.lane);
     return on.length > 0 ? on : [...FIRST_OPTIONS.lanes];
   }
@@ -221,13 +223,13 @@ class HomeState {
   }
 
   /** Starts a recording and shows it. `title` '' lets main name it: it sees the process as it is now, the list as it was. */
-  async record(target: Target, shown: string, title = shown): Promise<void> {
+  async record(target: Target, shown: string, title = shown, lanes: readonly LaneKind[] = this.lanes): Promise<void> {
     if (this.starting) return;
     this.starting = true;
     this.startError = null;
     try {
       if (target.kind === 'launch') this.rememberLaunch();
-      const { body } = await link.request('recordStart', { target, options: { ...this.options, lanes: this.lanes, title } });
+      const { body } = await link.request('recordStart', { target, options: { ...this.options, lanes, title } });
       workbench.show(body.profile, shown);
     } catch (error) {
       this.startError = userError(error, 'record');
