@@ -3,7 +3,8 @@
 import { describe, expect, test } from 'vitest';
 import type { FrameId, StackId } from '#core/model/ids';
 import type { Lane } from '#core/model/lane';
-import type { Profile } from '#core/model/profile';
+import { Profile } from '#core/model/profile';
+import { KinetoTogether } from '#core/read/kineto/format';
 import { read, tree } from '../reading.ts';
 import { sharedData } from '../shared-data.ts';
 
@@ -249,4 +250,30 @@ test('a trace without GPU work gives its operators', () => {
   const { profile } = read(bytes, 'rank_non_gpu.json');
   expect(profile.lanes.map((lane) => [lane.kind, lane.name])).toEqual([['other', 'torch ops']]);
   expect(profile.info.notes.join()).toContain('no GPU work');
+});
+
+test('two ranks of one job together: the sums of each, on one clock', () => {
+  const paths = [HTA[3], HTA[4]];
+  const files = paths.map((path) => sharedData(path));
+  const expected = sharedData('others/kineto/hta/sampled_rank-0+1.hta.json');
+  if (files[0] === null || files[1] === null || expected === null) return;
+  const together = new Profile();
+  const group = new KinetoTogether(together);
+  const [a, b] = files.map((bytes, n) => ({ decoder: group.open(`rank-${n}.json`), bytes: bytes ?? new Uint8Array() }));
+  // Their chunks in turn.
+  for (let at = 0; at < Math.max(a.bytes.length, b.bytes.length); at += 1 << 16) for (const { decoder, bytes } of [a, b]) decoder.push(bytes.subarray(at, at + (1 << 16)));
+  for (const { decoder } of [a, b]) decoder.end();
+  group.end();
+  const alone = paths.map((path, n) => profileOf(path, files[n] ?? new Uint8Array()));
+  for (const lane of alone[0].lanes) {
+    const sum = alone.reduce((all, profile) => all + (profile.lane(lane.kind, lane.name)?.total ?? 0), 0);
+    expect(together.lane(lane.kind, lane.name)?.total, lane.name).toBe(sum);
+  }
+  const ranks = (json(expected) as { get_temporal_breakdown: { rank: number }[] }).get_temporal_breakdown.map(({ rank }) => rank);
+  expect([...new Set(together.processes.rank.view())].sort()).toEqual(ranks);
+  // Time 0 is the first event of either.
+  const begins = files.map((bytes) => Math.min(...plain(bytes ?? new Uint8Array()).filter((event) => event.ph === 'X' && event.cat !== 'Trace' && event.cat !== 'gpu_user_annotation').map((event) => event.ts)));
+  expect(together.info.startedAt).toBe(Math.min(...begins) / 1000);
+  const ends = files.map((bytes) => Math.max(...plain(bytes ?? new Uint8Array()).filter((event) => event.ph === 'X' && event.cat !== 'Trace' && event.cat !== 'gpu_user_annotation').map((event) => event.ts + event.dur)));
+  expect(together.info.durationNs).toBe((Math.max(...ends) - Math.min(...begins)) * 1000);
 });
