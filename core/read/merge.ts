@@ -320,6 +320,8 @@ export class Merger implements PythonSink {
     const certain = shapes[0].functions.slice(0, common(shapes));
     const lengths = stacks.map((stack) => common([{ functions: certain, id: -1 }, this.#shapes.of(stack)]));
     const most = Math.max(...lengths);
+    // Others may call it that nobody saw yet: so far it is certain only as far as time tells, and it itself.
+    if (stacks.length === 1 && most < this.#shapes.of(stacks[0]).functions.length - 1 && !this.#shapes.wellKnown(seam.called[seam.called.length - 1]) && !this.#times.slow(certain[most - 1] ?? -1)) return { stack: stacks[0], frames: most };
     return this.#shared(stacks.filter((_, i) => lengths[i] === most));
   }
 

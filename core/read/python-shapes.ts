@@ -34,6 +34,7 @@ export class PythonFunctions {
 const MOST_STACKS = 200_000;
 /** Shapes that are kept for one innermost function of a process: those seen last. */
 const MOST_KNOWN = 48;
+const WELL_KNOWN = 12;
 
 /** Shapes of stacks, and those that were seen in each process by their innermost function. */
 export class PythonShapes {
@@ -43,6 +44,8 @@ export class PythonShapes {
   readonly #shapes = new Map<string, Shape>();
   /** By pid, then by function row: a stack of each shape, the newest last. */
   readonly #seen = new Map<number, Map<number, Map<number, StackId>>>();
+  /** By innermost function: how often it was seen. */
+  readonly #sightings = new Map<number, number>();
 
   constructor(profile: Profile) {
     this.#profile = profile;
@@ -69,6 +72,7 @@ export class PythonShapes {
     const { functions, id } = this.of(stack);
     const leaf = functions[functions.length - 1];
     if (leaf === undefined) return;
+    this.#sightings.set(leaf, (this.#sightings.get(leaf) ?? 0) + 1);
     let leaves = this.#seen.get(pid);
     if (leaves === undefined) this.#seen.set(pid, (leaves = new Map()));
     let stacks = leaves.get(leaf);
@@ -79,6 +83,11 @@ export class PythonShapes {
       stacks.delete(oldest);
       break;
     }
+  }
+
+  /** Whether a function was seen often enough to have shown all that call it. */
+  wellKnown(leaf: number): boolean {
+    return (this.#sightings.get(leaf) ?? 0) >= WELL_KNOWN;
   }
 
   /** One stack of each shape that the process has had with this innermost function. */

@@ -77,7 +77,7 @@ describe('Python and native stacks together', () => {
       // Under 1 %, and what few samples can tell of that.
       expect(found.wrong).toBeLessThanOrEqual(Math.max(3, found.samples * 0.01 + 2 * Math.sqrt(found.samples * 0.01)));
       // What is told whole is told by the stack itself, or by the only stack that fits.
-      expect(found.full).toBeGreaterThan(0.15 * found.samples);
+      expect(found.full).toBeGreaterThan(0.04 * found.samples);
       expect(found.full + found.partly).toBeGreaterThan(0.95 * found.samples);
       expect(merged(profile, kind)).toBeGreaterThan(90);
     }
