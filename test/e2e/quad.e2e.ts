@@ -21,7 +21,7 @@ describe.skipIf(missing.length > 0)('four lanes of a running program', () => {
   let page: Page;
   let program: Program;
   const errors: string[] = [];
-  const pane = (name: string | RegExp): Locator => page.getByRole('region', { name: typeof name === 'string' ? `${name} pane` : name });
+  const pane = (name: string | RegExp): Locator => page.getByRole('region', typeof name === 'string' ? { name: `${name} pane`, exact: true } : { name });
   const memory = (): Locator => pane(/^(Memory|Page faults).* pane$/);
   const flame = (of: Locator): Locator => of.getByRole('application', { name: /^Flame graph/ });
   const selection = (): Locator => page.getByRole('toolbar', { name: 'Selection' });

@@ -25,8 +25,9 @@ export async function startProgram(file: string): Promise<Program> {
     let text = '';
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
       text += chunk;
-      const said = /ready (\d+)\n/.exec(text);
-      if (said !== null) ready(Number(said[1]));
+      const said = /ready(?: (\d+))?\n/.exec(text);
+      // A shim that stands for python3 becomes it: the process is the same.
+      if (said !== null) ready(Number(said[1] ?? child.pid));
     });
     child.on('exit', (code) => fail(new Error(`${file} ended with ${code}`)));
   });
