@@ -20,6 +20,8 @@ export class LaneStrip {
   #length = 0;
   #chunk = 0;
   #row = 0;
+  /** How often the lane had been emptied when its rows were taken. */
+  #clears: number;
   /** The line is the sum of all bins up to a moment. */
   readonly held: boolean;
   /** Sum of the bins before each, as far as it is known. */
@@ -32,6 +34,7 @@ export class LaneStrip {
   constructor(lane: Lane) {
     this.lane = lane;
     this.held = isHeld(lane);
+    this.#clears = lane.clears;
     this.update();
   }
 
@@ -40,7 +43,8 @@ export class LaneStrip {
     const { chunks, intervals, unit } = this.lane;
     let taken = false;
     // A lane that was cleared comes again from its first row. A thinned one has the same bins: positions hold.
-    if (chunks.length <= this.#chunk && this.#chunk > 0) {
+    if (this.#clears !== this.lane.clears) {
+      this.#clears = this.lane.clears;
       this.#bins.fill(0);
       this.#length = this.#chunk = this.#row = this.#summed = 0;
     }

@@ -1,4 +1,4 @@
-// `npm run bench [-- --stackcollapse PATH --perf PATH --only views,draw,live,unwind,peers,lanes,overhead --minutes N]`
+// `npm run bench [-- --stackcollapse PATH --perf PATH --only views,draw,live,unwind,kineto,peers,lanes,overhead --minutes N --trace MB]`
 import { parseArgs } from 'node:util';
 import { spawnSync } from 'node:child_process';
 import { cpus, loadavg, tmpdir } from 'node:os';
@@ -7,12 +7,13 @@ import { join } from 'node:path';
 import { print } from './report.ts';
 import { draw } from './draw.ts';
 import { live } from './live.ts';
+import { kineto } from './kineto.ts';
 import { overhead } from './overhead.ts';
 import { peers } from './peers.ts';
 import { unwind } from './unwind.ts';
 import { views } from './views.ts';
 
-const { values } = parseArgs({ options: { stackcollapse: { type: 'string' }, perf: { type: 'string', default: 'perf' }, only: { type: 'string', default: 'views,draw,unwind,peers,live,lanes,overhead' }, minutes: { type: 'string', default: '1' } } });
+const { values } = parseArgs({ options: { stackcollapse: { type: 'string' }, perf: { type: 'string', default: 'perf' }, only: { type: 'string', default: 'views,draw,unwind,peers,kineto,live,lanes,overhead' }, minutes: { type: 'string', default: '1' }, trace: { type: 'string', default: '200' } } });
 const parts = new Set(values.only.split(','));
 console.log(`${cpus().length} x ${cpus()[0].model}, load ${loadavg()[0].toFixed(1)}, Node ${process.version}`);
 if (loadavg()[0] > 0.7) console.log('The machine is busy: times are not to be trusted.');
@@ -21,6 +22,7 @@ if (parts.has('views')) print('Trees and deltas', await views());
 if (parts.has('draw')) print('Drawing', await draw());
 if (parts.has('unwind')) print('Copied stacks', await unwind());
 if (parts.has('peers')) print('Peers', peers({ stackcollapse: values.stackcollapse ?? null, perf: values.perf === '' ? null : values.perf }));
+if (parts.has('kineto')) print('A PyTorch trace', await kineto(Number(values.trace)));
 if (parts.has('live')) {
   print('Live: a Python program of four threads', await live({ title: 'train.py', argv: ['python3', join(import.meta.dirname, '../../resources/example/train.py')] }));
   const torch = spawnSync('python3', ['-c', 'import torch']).status === 0;

@@ -5,6 +5,7 @@ many steps as its first argument says. With a second argument "sleep" they sleep
 With FLAMEBENCH_MARKS set it tells its steps.
 """
 import ctypes
+import mmap
 import multiprocessing
 import os
 import sys
@@ -75,8 +76,9 @@ class Loader:
 
 def train_step(batch):
     # Memory that the kernel has to give anew each time, and that is touched.
-    activations = bytearray(8 << 20)
-    activations[::4096] = b'x' * (len(activations) // 4096)
+    with mmap.mmap(-1, 8 << 20) as activations:
+        for page in range(0, len(activations), 4096):
+            activations[page] = 1
     if SLEEPS:
         return time.sleep(STEP_MS / 1000)
     until = time.thread_time() + STEP_MS / 1000

@@ -11,7 +11,7 @@ function mend(...stacks: readonly string[]): string[] {
     const [stack, length] = text.split('*');
     const start = at;
     at += Number(length ?? 1);
-    return { start, end: at, frames: stack.split(';').map(rowOf) };
+    return { start, end: at, seen: start, frames: stack.split(';').map(rowOf) };
   });
   mendTorn(spans, names.map((name) => ({ name, file: '/app/a.py', line: 1 })));
   return spans.map((span) => span.frames.map((row) => names[row]).join(';'));
