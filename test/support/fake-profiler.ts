@@ -15,6 +15,8 @@ export interface FakeOptions {
   readonly texts?: Readonly<Partial<Record<LaneKind, string>>>;
   /** It can switch its lanes. */
   readonly switches?: boolean;
+  /** Its pause leaves nothing out. */
+  readonly goesOn?: true;
   /** It can take another rate. */
   readonly rates?: boolean;
   /** Its start fails with this. */
@@ -80,7 +82,7 @@ function running(run: Run, options: FakeOptions, calls: string[]): Awaited<Retur
   const { dies } = options;
   if (dies !== undefined) setTimeout(() => void stop(dies.error), dies.after);
   return {
-    done,
+    done, ...(options.goesOn === true ? { goesOn: true } : {}),
     pause: async () => { calls.push('pause'); paused = true; await Promise.resolve(); },
     resume: async () => { calls.push('resume'); paused = false; await Promise.resolve(); },
     stop: async () => { calls.push('stop'); await stop(); },

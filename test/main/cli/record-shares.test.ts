@@ -138,7 +138,7 @@ describe.skipIf(lacks('a Python program', !existsSync(python), 'no python3'))('a
     const target = spawn(python, [`${programs}known_shares.py`], { stdio: ['ignore', 'pipe', 'ignore'] });
     try {
       await new Promise((next) => target.stdout.once('data', next));
-      const top = await attach(target.pid ?? 0, file, ['--lane', 'py-spy'], ['--rate', '200'], 8.5);
+      const top = await attach(target.pid ?? 0, file, ['--lane', 'py-spy'], ['--rate', '200'], 11);
       expect(target.exitCode).toBe(null);
       expectShares('beside perf, py-spy\'s lane', top);
       const perf = await topOf(file);

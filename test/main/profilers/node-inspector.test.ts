@@ -133,20 +133,20 @@ describe.each(NODES)('with %s', (node) => {
     const running = await nodeInspector.start(run);
     while (turns.length === 0) await wait(10);
     const from = turns[turns.length - 1];
-    while (turns[turns.length - 1] < from + 180) await wait(20);
+    while (turns[turns.length - 1] < from + 140) await wait(20);
     await running.stop();
     const made = (turns[turns.length - 1] - from) * 65_536;
     const profile = decode(run);
     const allocated = totals(profile, 'v8 heap');
-    // Four arrays of five are dropped; a few turns lie between start and first count.
-    expect((allocated.get('*') ?? 0) / (5 * made)).toBeGreaterThan(0.8);
+    // Four arrays of five are dropped. Turns between the last window and the last count are not seen: up to a fifth of them on a busy machine.
+    expect((allocated.get('*') ?? 0) / (5 * made)).toBeGreaterThan(0.7);
     expect((allocated.get('*') ?? 0) / (5 * made)).toBeLessThan(1.35);
     if (memory === 'full') {
       expect(profile.lanes.map((lane) => lane.name)).toEqual(['v8 heap']);
       expect(Math.abs((allocated.get('churn') ?? 0) / ((allocated.get('churn') ?? 0) + (allocated.get('leak') ?? 0)) - 0.8)).toBeLessThan(0.05);
     } else {
       const held = totals(profile, 'v8 heap held');
-      expect((held.get('leak') ?? 0) / made).toBeGreaterThan(0.8);
+      expect((held.get('leak') ?? 0) / made).toBeGreaterThan(0.7);
       expect((held.get('leak') ?? 0) / made).toBeLessThan(1.35);
       expect(held.get('leak') ?? 0).toBeGreaterThan((held.get('*') ?? 0) * 0.75);
       expect(allocated.get('[collected before it was seen]') ?? 0).toBeGreaterThan(made);

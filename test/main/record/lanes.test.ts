@@ -12,7 +12,7 @@ import type { Profiler } from '../../../main/profilers/profiler.ts';
 import { chooseProfilers, starters } from '../../../main/record/choose.ts';
 import { CostMeter, laneCost } from '../../../main/record/cost.ts';
 import type { ProcessLoad } from '../../../main/record/depth.ts';
-import { depthOf, isOverBudget, lightText, sizeOf } from '../../../main/record/depth.ts';
+import { depthOf, isOverBudget, lightText, sizeOf, smallText } from '../../../main/record/depth.ts';
 import type { Recording } from '../../../main/record/recording.ts';
 import { startRecording } from '../../../main/record/start.ts';
 import { fakeProfiler } from '../../support/fake-profiler.ts';
@@ -116,6 +116,19 @@ describe('a live recording', () => {
     expect(one.calls).toEqual(['start cpu', 'pause', 'resume']);
     await expect(recording.setLane('cuda', true)).rejects.toThrow(/Nothing here records CUDA/);
     await expect(recording.setLane('cuda', false)).rejects.toThrow(/not being recorded/);
+  });
+
+  test('a lane of which a part would go on is not switched off', async () => {
+    const perf = fakeProfiler({ id: 'perf', lanes: ['cpu', 'memory'], switches: true });
+    const heap = fakeProfiler({ id: 'heap', lanes: ['memory'], goesOn: true });
+    const recording = await start([perf.profiler, heap.profiler], { lanes: ['cpu', 'memory'] });
+    await expect.poll(() => lane(recording, 'memory')?.profilers).toEqual(['perf', 'heap']);
+    expect(lane(recording, 'memory')).toMatchObject({ state: 'on', switchable: false });
+    await expect(recording.setLane('memory', false)).rejects.toThrow('the lane memory cannot be switched off: heap takes it from its start to its end');
+    expect(lane(recording, 'memory')?.state).toBe('on');
+    expect([perf.calls, heap.calls]).toEqual([['start cpu,memory'], ['start memory']]);
+    await recording.setLane('cpu', false);
+    expect(lane(recording, 'cpu')?.state).toBe('off');
   });
 
   test('page faults come and go with memory', async () => {
@@ -239,7 +252,7 @@ describe('depth follows size', () => {
     expect(depth.full.map(({ pid }) => pid)).toEqual([100, 203]);
     expect(depth.light).toHaveLength(loads.length - 2);
     const text = lightText(depth, true);
-    expect(text).toMatch(/^All 41 processes in full would take [\d,]+ perf files, [\d.]+ MB a second/);
+    expect(text).toMatch(/^All 41 processes in full would take [\d\u2009]+ perf files, [\d.]+ MB a second/);
     expect(text).toContain('Rank 0 and its busiest worker (3,040 threads) are recorded in full. The other 39 processes are recorded lightly: Python stacks 20 times a second, and CPU and memory over time.');
     expect(lightText(depth, false)).toContain('lightly: CPU and memory over time.');
   });
@@ -247,6 +260,17 @@ describe('depth follows size', () => {
     const loads = [load(10, { threads: 9000, cores: 0.1 }), load(20, { threads: 9000 }), load(21, { ppid: 20, cores: 0.7 })];
     expect(depthOf(loads, all).full.map(({ pid }) => pid)).toEqual([20, 21]);
     expect(depthOf([load(10, { threads: 90_000 })], all).light).toEqual([]);
+  });
+  test('smaller stacks before light detail, where bytes alone are over budget', () => {
+    const loads = [load(10, { threads: 15, switches: 1400, cores: 1 }), load(11, { ppid: 10, threads: 15, switches: 1400 }), load(12, { ppid: 10, threads: 15, switches: 1400 })];
+    const waits = { ...all, lanes: ['cpu', 'off-cpu'] as const };
+    const depth = depthOf(loads, waits);
+    expect([depth.full.length, depth.light.length, depth.small, isOverBudget(depth.whole)]).toEqual([3, 0, true, true]);
+    expect(smallText(depth)).toMatch(/^2 KB of stack are copied with each wait instead of 4: that would take [\d.]+ MB a second, 2\.\d GB of disk an hour\./);
+    // Too many files, or too much of everything: light.
+    expect(depthOf(loads.map((one) => ({ ...one, threads: 9000 })), waits)).toMatchObject({ small: false, light: [{ pid: 12 }] });
+    expect(depthOf(loads.map((one) => ({ ...one, switches: 40_000 })), waits)).toMatchObject({ small: false, full: [{ pid: 10 }, { pid: 11 }] });
+    expect(depthOf([load(10, { switches: 5000 })], waits)).toMatchObject({ small: true, light: [] });
   });
   test('bytes by what is sampled and how often it switches', () => {
     const size = sizeOf([load(1, { threads: 2, switches: 1000 })], { ...all, lanes: ['cpu', 'off-cpu'] }, 1);

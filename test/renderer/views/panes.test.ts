@@ -198,7 +198,7 @@ describe('the card', () => {
     expect(foot('off-cpu', 'load')).toBe('1 wait, exact');
     expect(foot('memory', 'load')).toBe('2 allocations, exact');
     const faults = profile.lane('faults');
-    expect(faults === null ? '' : countOf(faults, 1234)).toBe('1\u2009234 page faults');
+    expect(faults === null ? '' : countOf(faults, 1234)).toBe('1\u2009234 samples');
   });
 
   test('reasons of waiting, longest first; a tip knows its own', () => {
