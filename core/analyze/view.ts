@@ -38,6 +38,8 @@ export interface During {
   readonly inverted: boolean;
   /** Thread rows of the box's own tree; null = all. */
   readonly threads: readonly number[] | null;
+  /** Thread rows that were left out of it. */
+  readonly without?: readonly number[];
   /** Transforms and stacks of the tree that the box was chosen in; absent: the selection's. So the box stays the same when those change. */
   readonly transforms?: readonly Transform[];
   readonly stacks?: 'merged' | 'own';
@@ -54,6 +56,8 @@ export interface Selection {
   readonly ranges: TimeRanges;
   /** Thread rows; null = all. */
   readonly threads: readonly number[] | null;
+  /** Thread rows that are left out of these, and of those that come later: threads that only wait. */
+  readonly without?: readonly number[];
   /** Process rows; null = all. */
   readonly processes: readonly number[] | null;
   readonly transforms: readonly Transform[];
@@ -79,6 +83,8 @@ export interface PaneValue {
   readonly moment?: Moment;
   /** Thread rows of a pane that was split off; absent = the tab's. */
   readonly threads?: readonly number[] | null;
+  /** Of waiting time alone: threads that only wait are shown too. Absent: they are left out (core/analyze/idle.ts) where no threads were chosen. */
+  readonly idle?: 'shown';
 }
 
 /** What a tab shows, as one plain value: kept with the tab, restored after a reload, copied as `--view JSON`. */

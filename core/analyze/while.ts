@@ -43,18 +43,18 @@ const questionsOfLane = new WeakMap<Lane, { readonly profile: Profile; readonly 
 
 /**
  * The intervals of a lane's rows whose stack lies under a box. `path` leads to it, root first, in the tree with this inversion and the
- * selection's transforms and stacks; `threads`: thread rows, null = all. Rows are only looked at once: call it as often as rows come.
+ * selection's transforms and stacks; `threads`: thread rows, null = all, less those in `without`. Rows are only looked at once: call it as often as rows come.
  * The answer is the same object as long as nothing changed. Of derived stacks only rows are taken whose stack is known already.
  */
-export function intervalsOf(profile: Profile, lane: Lane, selection: BoxOf, path: readonly FunctionRef[], inverted: boolean, threads: readonly number[] | null): Intervals {
+export function intervalsOf(profile: Profile, lane: Lane, selection: BoxOf, path: readonly FunctionRef[], inverted: boolean, threads: readonly number[] | null, without: readonly number[] = []): Intervals {
   if (path.length === 0) return NOTHING;
   let known = questionsOfLane.get(lane);
   if (known === undefined || known.profile !== profile) questionsOfLane.set(lane, (known = { profile, questions: new Map<string, Question>() }));
   const { questions } = known;
-  const key = JSON.stringify([selection.transforms, selection.stacks ?? null, path, inverted, threads]);
+  const key = JSON.stringify([selection.transforms, selection.stacks ?? null, path, inverted, threads, without]);
   let question = questions.get(key);
   if (question === undefined) {
-    question = new Question(profile, lane, selection, path, inverted, threads);
+    question = new Question(profile, lane, selection, path, inverted, threads, without);
     if (questions.size >= KEPT) questions.delete(questions.keys().next().value ?? '');
   } else questions.delete(key);
   questions.set(key, question);
@@ -66,7 +66,7 @@ export function duringOf(profile: Profile, selection: Selection): Intervals | nu
   const { during } = selection;
   if (during === undefined) return null;
   const lane = profile.lane(during.lane.kind, during.lane.name);
-  return lane === null ? NOTHING : intervalsOf(profile, lane, boxOf(during, selection), during.path, during.inverted, during.threads);
+  return lane === null ? NOTHING : intervalsOf(profile, lane, boxOf(during, selection), during.path, during.inverted, during.threads, during.without);
 }
 
 /** How the box of a `during` is found: with the transforms and stacks that it was chosen with, else those of the selection. */
@@ -114,6 +114,7 @@ class Question {
   readonly #path: readonly FunctionRef[];
   readonly #inverted: boolean;
   readonly #threads: ReadonlySet<number> | null;
+  readonly #without: ReadonlySet<number>;
   #shape: Shape | null = null;
   #merged = false;
   #thinnings = -1;
@@ -136,13 +137,14 @@ class Question {
   #open = '';
   #answer: Intervals | null = null;
 
-  constructor(profile: Profile, lane: Lane, box: BoxOf, path: readonly FunctionRef[], inverted: boolean, threads: readonly number[] | null) {
+  constructor(profile: Profile, lane: Lane, box: BoxOf, path: readonly FunctionRef[], inverted: boolean, threads: readonly number[] | null, without: readonly number[]) {
     this.#profile = profile;
     this.#lane = lane;
     this.#box = box;
     this.#path = path;
     this.#inverted = inverted;
     this.#threads = threads === null ? null : new Set(threads);
+    this.#without = new Set(without);
   }
 
   answer(): Intervals {
@@ -195,9 +197,10 @@ class Question {
   #takeChunk(chunk: Chunk, from: number, to: number): void {
     const stacks = this.#merged && chunk.merged !== null ? chunk.merged : chunk.stack;
     const threads = this.#threads;
+    const without = this.#without;
     for (let row = from; row < to; row++) {
       const stack = stacks[row];
-      if (stack < 0 || (threads !== null && !threads.has(chunk.thread[row]))) continue;
+      if (stack < 0 || (threads !== null && !threads.has(chunk.thread[row])) || (without.size > 0 && without.has(chunk.thread[row]))) continue;
       const under = this.#isUnder(stack);
       const duration = chunk.duration.get(row);
       if (this.#merged && duration >= LONG) {
@@ -227,7 +230,7 @@ class Question {
     const { lanes, open } = this.#profile;
     for (const one of open) {
       if (lanes[one.lane] !== this.#lane || one.stack < 0 || one.since >= until) continue;
-      if (this.#threads !== null && !this.#threads.has(one.thread)) continue;
+      if ((this.#threads !== null && !this.#threads.has(one.thread)) || this.#without.has(one.thread)) continue;
       // A wait that goes on has no derived stack yet: it is where all earlier ones of the same thread with the same stack were; where
       // there were none, where its own stack is, as in the tree.
       const place = this.#merged ? this.#places.get(placeKey(one.thread, one.stack)) : undefined;

@@ -24,6 +24,15 @@ export function laneTitle(kind: LaneKind): string {
   }
 }
 
+/** As `laneTitle`; a lane that is of no kind is called by its name: `Operators`, `Copied bytes`. */
+export function laneTitleOf(lane: Pick<Lane, 'kind' | 'name'>): string {
+  if (lane.kind !== 'other' || lane.name === '') return laneTitle(lane.kind);
+  return lane.name === OPERATORS_LANE ? 'Operators' : `${lane.name.charAt(0).toUpperCase()}${lane.name.slice(1)}`;
+}
+
+/** Name of the lane with the operators of a PyTorch trace. */
+export const OPERATORS_LANE = 'torch ops';
+
 /** What the width of a lane's boxes is: `CPU time`; `moment` says what a range means for held memory. */
 export function laneQuantity(lane: Pick<Lane, 'kind' | 'unit' | 'name'>, moment?: Moment): string {
   switch (lane.kind) {
@@ -34,7 +43,7 @@ export function laneQuantity(lane: Pick<Lane, 'kind' | 'unit' | 'name'>, moment?
     case 'gpu-idle': return 'GPU idle time';
     case 'gpu-memory': return memoryQuantity('GPU memory', lane, moment);
     case 'faults': return 'page faults';
-    case 'other': return lane.unit === 'ns' ? 'time' : lane.unit === 'bytes' ? 'bytes' : 'samples';
+    case 'other': return lane.name === OPERATORS_LANE ? 'time in operators' : lane.name === 'copied bytes' ? lane.name : lane.unit === 'ns' ? 'time' : lane.unit === 'bytes' ? 'bytes' : 'samples';
     default: return assertNever(lane.kind);
   }
 }

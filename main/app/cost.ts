@@ -1,3 +1,4 @@
+import { formatCount } from '#core/analyze/format';
 import type { RecordOptions, Target } from '#core/protocol/api';
 import { FIRST_OPTIONS } from '#core/protocol/api';
 import { megabytes } from '../record/machine.ts';
@@ -9,14 +10,14 @@ export function costOf(target: Target, options: Pick<RecordOptions, 'lanes' | 'r
   if (loads.length === 0) return '';
   const size = sizeOf(loads, options);
   const { full, light } = depthOf(loads, { ...options, lanes: [...new Set([...options.lanes, 'off-cpu' as const])] });
-  const what = `${size.processes === 1 ? '1 process' : `${size.processes.toLocaleString('en')} processes`}, ${counted(size.threads, 'thread')}`;
-  const many = light.length === 0 ? '' : ` That is more than is good: ${full.length === 1 ? 'one process gets' : `${full.length} processes get`} full detail, the other ${light.length.toLocaleString('en')} light detail (Python stacks 20 times a second, CPU and memory over time).`;
-  return `${what}: up to ${size.files.toLocaleString('en')} perf files, ${megabytes(size.bytes)} a second, ${megabytes(size.disk)} of disk an hour.${waitingText(size.switches, size.waitBytes)}${many}`;
+  const what = `${size.processes === 1 ? '1 process' : `${formatCount(size.processes)} processes`}, ${counted(size.threads, 'thread')}`;
+  const many = light.length === 0 ? '' : ` That is more than is good: ${full.length === 1 ? 'one process gets' : `${full.length} processes get`} full detail, the other ${formatCount(light.length)} light detail (Python stacks 20 times a second, CPU and memory over time).`;
+  return `${what}: up to ${formatCount(size.files)} perf files, ${megabytes(size.bytes)} a second, ${megabytes(size.disk)} of disk an hour.${waitingText(size.switches, size.waitBytes)}${many}`;
 }
 
 /** What waiting time adds, where a process switches as often as it did so far. */
 function waitingText(switches: number, bytes: number): string {
   if (switches < 1) return '';
-  const often = switches < 10 ? switches.toFixed(1) : Math.round(switches).toLocaleString('en');
+  const often = switches < 10 ? switches.toFixed(1) : formatCount(switches);
   return ` Off-CPU, at its ${often} switches a second so far: ${megabytes(bytes)} a second more.`;
 }

@@ -41,7 +41,8 @@ const options = v.object({
   risks: v.pipe(v.array(id), v.maxLength(20)),
 });
 
-const rows = v.nullable(v.pipe(v.array(count), v.maxLength(1_000_000)));
+const rowList = v.pipe(v.array(count), v.maxLength(1_000_000));
+const rows = v.nullable(rowList);
 const fn = v.object({ name: long, file: long, library: long });
 const path = v.pipe(v.array(fn), v.maxLength(10_000));
 const transform = v.variant('kind', [
@@ -63,10 +64,10 @@ const view = v.object({
   order: v.picklist(['alphabetical', 'left-heavy']),
   selection: v.object({
     ranges: v.nullable(v.pipe(v.array(v.tuple([finite, finite])), v.maxLength(1_000_000))),
-    threads: rows, processes: rows, transforms: v.pipe(v.array(transform), v.maxLength(1000)),
+    threads: rows, without: v.exactOptional(rowList), processes: rows, transforms: v.pipe(v.array(transform), v.maxLength(1000)),
     stacks: v.exactOptional(v.picklist(['merged', 'own'])),
     during: v.exactOptional(v.object({
-      lane: laneRef, path, inverted: v.boolean(), threads: rows,
+      lane: laneRef, path, inverted: v.boolean(), threads: rows, without: v.exactOptional(rowList),
       transforms: v.exactOptional(v.pipe(v.array(transform), v.maxLength(1000))), stacks: v.exactOptional(v.picklist(['merged', 'own'])),
     })),
     moment,
@@ -76,6 +77,7 @@ const view = v.object({
   selected: path,
   panes: v.exactOptional(v.pipe(v.array(v.object({
     kind: laneKind, lane: v.nullable(laneRef), inverted: v.boolean(), zoom: path, selected: path, moment, threads: v.exactOptional(rows),
+    idle: v.exactOptional(v.literal('shown')),
   })), v.minLength(1), v.maxLength(4))),
   focus: v.exactOptional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(3))),
   wide: v.exactOptional(v.boolean()),

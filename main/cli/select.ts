@@ -21,7 +21,8 @@ const Transform = v.variant('kind', [
 ]);
 const LaneName = v.object({ kind: v.picklist(LANE_KINDS), name: v.string() });
 const MomentName = v.exactOptional(v.picklist(['grown', 'held', 'peak']));
-const Rows = v.nullable(v.array(v.pipe(v.number(), v.integer(), v.minValue(0))));
+const RowList = v.array(v.pipe(v.number(), v.integer(), v.minValue(0)));
+const Rows = v.nullable(RowList);
 const View = v.object({
   lane: v.optional(v.nullable(LaneName), null),
   view: v.optional(v.picklist(['flame', 'table']), 'flame'),
@@ -30,10 +31,10 @@ const View = v.object({
   order: v.optional(v.picklist(['alphabetical', 'left-heavy']), 'left-heavy'),
   selection: v.optional(v.object({
     ranges: v.optional(v.nullable(v.array(v.tuple([v.number(), v.number()]))), null),
-    threads: v.optional(Rows, null), processes: v.optional(Rows, null), transforms: v.optional(v.array(Transform), []),
+    threads: v.optional(Rows, null), without: v.exactOptional(RowList), processes: v.optional(Rows, null), transforms: v.optional(v.array(Transform), []),
     stacks: v.exactOptional(v.picklist(['merged', 'own'])),
     during: v.exactOptional(v.object({
-      lane: LaneName, path: v.array(Ref), inverted: v.optional(v.boolean(), false), threads: v.optional(Rows, null),
+      lane: LaneName, path: v.array(Ref), inverted: v.optional(v.boolean(), false), threads: v.optional(Rows, null), without: v.exactOptional(RowList),
       transforms: v.exactOptional(v.array(Transform)), stacks: v.exactOptional(v.picklist(['merged', 'own'])),
     })),
     moment: MomentName,
@@ -43,7 +44,7 @@ const View = v.object({
   selected: v.optional(v.array(Ref), []),
   panes: v.exactOptional(v.pipe(v.array(v.object({
     kind: v.picklist(LANE_KINDS), lane: v.optional(v.nullable(LaneName), null), inverted: v.optional(v.boolean(), false), zoom: v.optional(v.array(Ref), []),
-    selected: v.optional(v.array(Ref), []), moment: MomentName, threads: v.exactOptional(Rows),
+    selected: v.optional(v.array(Ref), []), moment: MomentName, threads: v.exactOptional(Rows), idle: v.exactOptional(v.literal('shown')),
   })), v.minLength(1), v.maxLength(4))),
   focus: v.exactOptional(v.number()),
   wide: v.exactOptional(v.boolean()),

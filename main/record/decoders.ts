@@ -32,7 +32,7 @@ export interface StreamDecoder {
 export interface StreamEvents {
   readonly onThreadExit: (pid: number, tid: number) => void;
   readonly onFinishedInit: () => void;
-  readonly onLost: (count: number) => void;
+  readonly onLost: (count: number, start: number, end: number) => void;
 }
 
 /** Makes decoders over one profile; those of one kind share what they learn (threads, maps, names). */

@@ -1,6 +1,7 @@
 // How deep a recording can go for the size of its target: what full detail would take in files, bytes and disk, and which processes get it where that
 // is over budget. The others get light detail: Python stacks a few times a second where there is py-spy, CPU and memory over time in any case.
 import { cpus } from 'node:os';
+import { formatCount } from '#core/analyze/format';
 import type { LaneKind } from '#core/model/lane';
 import type { RecordOptions, Target } from '#core/protocol/api';
 import { TICKS_PER_SECOND, argvOf, numbersIn, readProc, readProcLink, statOf } from '../processes/proc.ts';
@@ -140,14 +141,19 @@ export function lightText(depth: Depth, python: boolean): string {
   const rank = full[0]?.rank;
   const who = rank === null || rank === undefined ? `process ${full[0]?.pid ?? 0}` : `rank ${rank}`;
   const worker = full.length > 1 ? ' and its busiest worker' : '';
-  const rest = light.length === 1 ? 'The other process is' : `The other ${light.length.toLocaleString('en')} processes are`;
-  return `All ${whole.processes.toLocaleString('en')} processes in full would take ${sizeText(whole)}. ${capital(who)}${worker} (${counted(threads, 'thread')}) ${full.length > 1 ? 'are' : 'is'} recorded in full. ` +
+  const rest = light.length === 1 ? 'The other process is' : `The other ${formatCount(light.length)} processes are`;
+  return `All ${formatCount(whole.processes)} processes in full would take ${sizeText(whole)}. ${capital(who)}${worker} (${counted(threads, 'thread')}) ${full.length > 1 ? 'are' : 'is'} recorded in full. ` +
     `${rest} recorded lightly: ${python ? 'Python stacks 20 times a second, and ' : ''}CPU and memory over time.`;
 }
 
-/** `51,200 perf files, 80 MB a second, 8.6 GB of disk an hour`. */
+/** `51 200 perf files, 80 MB a second, 8.6 GB of disk an hour`. */
 export function sizeText(size: Pick<Size, 'files' | 'bytes' | 'disk'>): string {
-  return `${size.files.toLocaleString('en')} perf files, ${bytesText(size.bytes)} a second, ${bytesText(size.disk)} of disk an hour`;
+  return `${formatCount(size.files)} perf files, ${bytesText(size.bytes)} a second, ${bytesText(size.disk)} of disk an hour`;
+}
+
+/** What smaller stacks are for, for a notice. */
+export function smallText({ whole }: Depth): string {
+  return `2 KB of stack are copied with each wait instead of 4: that would take ${bytesText(whole.bytes)} a second, ${bytesText(whole.disk)} of disk an hour. Deep stacks are completed from earlier ones of their thread, or cut.`;
 }
 
 function bytesText(bytes: number): string {
@@ -155,7 +161,7 @@ function bytesText(bytes: number): string {
 }
 
 export function counted(count: number, word: string): string {
-  return `${count.toLocaleString('en')} ${word}${count === 1 ? '' : 's'}`;
+  return `${formatCount(count)} ${word}${count === 1 ? '' : 's'}`;
 }
 
 function capital(text: string): string {

@@ -80,7 +80,7 @@ export class LiveProfile {
     const decoder = this.#decoders.make(facts, {
       onThreadExit: (pid, tid) => this.#emit({ t: 'threadExit', stream: facts.id, pid, tid }),
       onFinishedInit: () => this.#emit({ t: 'finishedInit', stream: facts.id }),
-      onLost: (count) => this.#emit({ t: 'lost', stream: facts.id, count }),
+      onLost: (count, start, end) => this.#emit({ t: 'lost', stream: facts.id, count, start, end }),
     });
     this.#streams.set(facts.id, { facts, decoder, spillAt: 0, spillTo: 0, toldAt: 0, spillFile: -1, done: false, error: '' });
   }

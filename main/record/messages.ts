@@ -83,7 +83,8 @@ export type DecoderEvent =
   | { readonly t: 'streamDone'; readonly stream: string; readonly error: string }
   | { readonly t: 'finishedInit'; readonly stream: string }
   | { readonly t: 'threadExit'; readonly stream: string; readonly pid: number; readonly tid: number }
-  | { readonly t: 'lost'; readonly stream: string; readonly count: number }
+  /** Times in ns since the recording began. */
+  | { readonly t: 'lost'; readonly stream: string; readonly count: number; readonly start: number; readonly end: number }
   | { readonly t: 'firstRows' }
   /** Bytes of a stream that wait on disk because decoding fell behind; 0 when it caught up. */
   | { readonly t: 'behind'; readonly stream: string; readonly bytes: number }

@@ -13,6 +13,7 @@ import { DecoderHost } from './decoder-host.ts';
 import { firstFile, infoOf } from './first-file.ts';
 import { knownOf } from './known-process.ts';
 import { Lives } from './lives.ts';
+import { Losses } from './losses.ts';
 import { commitOf, diskSpace, megabytes } from './machine.ts';
 import type { DecoderCalls, DecoderEvent, ExportAsk, Mix, Summary } from './messages.ts';
 import { Meters } from './meters.ts';
@@ -51,7 +52,7 @@ export class Recording {
   readonly #timers: NodeJS.Timeout[] = [];
   #phase: Phase = 'starting';
   #summary: Summary | null = null;
-  #lost = 0;
+  readonly #lost = new Losses();
   #behind = 0;
   #pausedAt = 0;
   #durationSet = false;
@@ -132,7 +133,7 @@ export class Recording {
       phase: this.#phase,
       elapsed: this.live ? (this.#endedAt || Number(process.hrtime.bigint())) - zeroAt : this.#file.durationNs,
       samples: this.#summary?.samples ?? 0,
-      lost: this.#lost,
+      lost: this.#lost.count,
       ...this.#meters.status,
       paused: this.#pausedAt > 0,
       progress: this.#phase === 'stopping' && this.#behind > 0 ? { done: 0, total: this.#behind, what: 'Decoding what waits on disk' } : null,
@@ -338,7 +339,7 @@ export class Recording {
     }
     file.state = 'sealed';
     file.running = [];
-    file.lost = this.#lost;
+    file.lost = this.#lost.count;
     file.exact = [[0, file.durationNs]];
     this.#decoder.tell({ t: 'info', info: { durationNs: file.durationNs } });
     if (this.#saveTimer !== null) clearTimeout(this.#saveTimer);
@@ -376,8 +377,8 @@ export class Recording {
         this.#run.threadExit(event.pid, event.tid);
         return;
       case 'lost':
-        this.#lost += event.count;
-        this.notice({ id: 'lost', level: 'warn', text: `${this.#lost.toLocaleString('en')} samples were lost: the profiler's buffers were full. The timeline shows where.`, command: '' });
+        this.#lost.add(event.count, event.start, event.end);
+        this.notice({ id: 'lost', level: 'warn', text: this.#lost.text(this.#summary?.samples ?? 0), command: '' });
         return;
       case 'behind':
         this.#behind = event.bytes;

@@ -1,6 +1,7 @@
 import { Transform } from 'node:stream';
 import type { Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { formatCount } from '#core/analyze/format';
 import { UserError } from '#core/errors';
 
 /** A text of one letter packs a thousandfold; no profile does. Small files may: their beginning is not measured. */
@@ -21,7 +22,7 @@ export class Growth {
   add(bytes: number): void {
     this.#plain += bytes;
     if (this.#plain > this.#free && this.#plain > this.packed * MOST_RATIO) {
-      throw new UserError('unpack-bomb', `${this.packed.toLocaleString('en')} packed bytes hold more than ${this.#plain.toLocaleString('en')}: no profile packs so well, so reading ends here`);
+      throw new UserError('unpack-bomb', `${formatCount(this.packed)} packed bytes hold more than ${formatCount(this.#plain)}: no profile packs so well, so reading ends here`);
     }
   }
 }

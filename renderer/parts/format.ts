@@ -1,6 +1,9 @@
 // What the window writes besides the numbers of a profile, which core/analyze/format has.
 import { MISSING, formatCount } from '#core/analyze/format';
 
+const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
 /** CPU percent of one core: a decimal below 10, whole above. */
 export function cpuPercent(value: number | null): string {
   if (value === null) return MISSING;
@@ -21,9 +24,14 @@ export function ago(ms: number, now = Date.now()): string {
 export function when(ms: number, now = Date.now()): string {
   const date = new Date(ms), today = new Date(now);
   if (date.toDateString() === today.toDateString()) return clockTime(ms);
-  if (now - ms < 6 * 86_400_000 && now > ms) return date.toLocaleDateString('en-GB', { weekday: 'short' });
-  const short = date.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' });
+  if (now - ms < 6 * 86_400_000 && now > ms) return weekday(ms);
+  const short = `${date.getDate()} ${MONTHS[date.getMonth()]}`;
   return date.getFullYear() === today.getFullYear() ? short : `${short} ${date.getFullYear()}`;
+}
+
+/** `Sun` in local time. */
+export function weekday(ms: number): string {
+  return DAYS[new Date(ms).getDay()];
 }
 
 /** `11:32` in local time. */

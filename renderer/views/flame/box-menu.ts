@@ -1,6 +1,7 @@
 // The menu of a box: letters as in Firefox Profiler.
 import type { CallTree } from '#core/analyze/call-tree';
 import { messageOf } from '#core/errors';
+import type { LaneKind } from '#core/model/lane';
 import type { MenuRow } from '../recording/menu-row.ts';
 import type { Pane } from '../recording/pane.svelte.ts';
 import { startWhile, whyNoWhile } from '../recording/while.ts';
@@ -44,11 +45,13 @@ export function boxRows({ pane, tree, node, say, searchFor, zoom }: BoxMenu): Me
   ];
 }
 
+const WHILE: Partial<Record<LaneKind, string>> = { 'off-cpu': 'While this waits', 'gpu-idle': 'While the GPU is idle here', cuda: 'While this runs' };
+
 /** What the other lanes did while this box was so. Only where a lane has intervals and another one is there to look at. */
 function whileRows(pane: Pane, tree: CallTree, node: number): MenuRow[] {
   if (!tree.lane.intervals) return [];
   const why = whyNoWhile(tree, node);
-  return [{ label: 'While this waits', key: 'w', ...(why === '' ? {} : { why }), run: () => startWhile(pane.session, tree, node) }];
+  return [{ label: WHILE[tree.lane.kind] ?? 'While this goes on', key: 'w', ...(why === '' ? {} : { why }), run: () => startWhile(pane.session, tree, node) }];
 }
 
 /** Whether the function is in its own stack, above or below the box. */

@@ -3,7 +3,7 @@ import type { CallTree } from '#core/analyze/call-tree';
 import { MISSING, formatCount, formatMargin, formatPercent, formatSamples, formatWeight } from '#core/analyze/format';
 import type { FunctionRow } from '#core/analyze/functions';
 import { marginOf } from '#core/analyze/margin';
-import { laneTitle } from '#core/analyze/words';
+import { laneTitle, laneTitleOf } from '#core/analyze/words';
 import type { Lane, LaneKind } from '#core/model/lane';
 import { share } from './describe.ts';
 
@@ -53,12 +53,13 @@ export function cardRow({ kind, title, tree, row }: CardLane): CardRow {
 export function cardFoot({ kind, tree, row }: CardLane, named: boolean): string {
   if (tree === null) return '';
   const samples = row?.samples ?? 0;
-  return `${countOf(tree.lane, samples, named ? laneTitle(kind) : '')}, ${exact(tree.lane) ? 'exact' : formatMargin(marginOf(samples, tree.samples)) || 'no samples'}`;
+  return `${countOf(tree.lane, samples, named ? (tree.lane.kind === kind ? laneTitleOf(tree.lane) : laneTitle(kind)) : '')}, ${exact(tree.lane) ? 'exact' : formatMargin(marginOf(samples, tree.samples)) || 'no samples'}`;
 }
 
-/** `108 CPU samples`, `12 waits`, `40 allocations`. */
+/** `108 CPU samples`, `12 waits`, `40 allocations`, `800 kernels and copies`. */
 export function countOf(lane: Lane, count: number, name = ''): string {
-  const word = lane.kind === 'off-cpu' ? 'wait' : lane.kind === 'faults' ? 'page fault' : lane.kind === 'memory' && exact(lane) ? 'allocation' : '';
+  if (lane.kind === 'cuda' && lane.intervals) return `${formatCount(count)} ${count === 1 ? 'kernel or copy' : 'kernels and copies'}`;
+  const word = lane.kind === 'off-cpu' ? 'wait' : lane.kind === 'gpu-idle' ? 'gap' : lane.kind === 'other' && lane.intervals ? (lane.unit === 'bytes' ? 'transfer' : 'call') : lane.kind === 'memory' && exact(lane) ? 'allocation' : '';
   return word === '' ? formatSamples(count, name) : `${formatCount(count)} ${word}${count === 1 ? '' : 's'}`;
 }
 

@@ -11,7 +11,7 @@ export function convertCommand(file: string, out: string, view: ViewValue, pictu
   const words = ['flamebench', 'convert', quoted(file), '-o', quoted(out)];
   const quad = view.panes !== undefined && view.panes.length > 1;
   if (view.lane !== null && alone && !quad) words.push('--lane', view.lane.kind);
-  const { ranges, threads, processes, transforms, stacks, during, moment } = view.selection;
+  const { ranges, threads, without, processes, transforms, stacks, during, moment } = view.selection;
   const one = ranges !== null && ranges.length === 1 ? ranges[0] : null;
   if (one !== null) words.push('--from', seconds(one[0]), '--to', seconds(one[1]));
   if (view.search !== '') words.push('--search', quoted(view.search));
@@ -28,7 +28,7 @@ export function convertCommand(file: string, out: string, view: ViewValue, pictu
   if (picture.depth !== FIRST_PICTURE.depth) words.push('--depth', String(picture.depth));
   if (picture.callouts.length > 0 && !quad) words.push('--picture', quoted(JSON.stringify({ callouts: picture.callouts })));
   const rest: Partial<Record<keyof ViewValue, unknown>> = {};
-  if (threads !== null || processes !== null || transforms.length > 0 || stacks !== undefined || during !== undefined || moment !== undefined || (ranges !== null && one === null)) rest.selection = view.selection;
+  if (threads !== null || without !== undefined || processes !== null || transforms.length > 0 || stacks !== undefined || during !== undefined || moment !== undefined || (ranges !== null && one === null)) rest.selection = view.selection;
   if (view.zoom.length > 0 && !quad) rest.zoom = view.zoom;
   if (view.order !== FIRST_VIEW.order) rest.order = view.order;
   if (!view.rootOnTop) rest.rootOnTop = false;

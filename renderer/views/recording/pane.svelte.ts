@@ -5,14 +5,14 @@ import type { FunctionRow } from '#core/analyze/functions';
 import { resolve } from '#core/analyze/resolve';
 import { search } from '#core/analyze/search';
 import type { FunctionRef, PaneValue, Selection } from '#core/analyze/view';
-import { laneTitle } from '#core/analyze/words';
+import { isNotWaiting } from '#core/analyze/words';
 import type { Lane, LaneKind } from '#core/model/lane';
 import type { LaneStatus } from '#core/protocol/api';
 import { untrack } from 'svelte';
 import type { Emptiness } from './waiting.ts';
 import { emptiness } from './waiting.ts';
 import { whileText } from './while.ts';
-import { firstPane, laneOfPane, paneKind, selectionOf } from './panes.ts';
+import { firstPane, kindTitle, laneOfPane, paneKind, selectionOf } from './panes.ts';
 import type { Session } from './session.svelte.ts';
 import type { StackChoice } from './stacks.ts';
 import { stackChoice, withStacks } from './stacks.ts';
@@ -70,7 +70,15 @@ export class Pane {
     return lanes.find((one) => one.kind === this.kind) ?? lanes.find((one) => paneKind(one.kind) === this.kind) ?? null;
   });
 
-  readonly #own: Selection = $derived.by(() => selectionOf(this.session.selection, this.threads, this.moment));
+  /** Threads that only wait are left out: of waiting time, and never of threads that the user chose himself. */
+  readonly hidesIdle = $derived.by(() => this.kind === 'off-cpu' && this.value.idle === undefined && (this.lane === null || !isNotWaiting(this.lane)) && (this.threads ?? this.session.selection.threads) === null);
+  /** Rows of the threads that are left out. */
+  readonly idle: readonly number[] = $derived.by(() => (this.hidesIdle ? this.session.idle : []));
+
+  readonly #own: Selection = $derived.by(() => {
+    const own = selectionOf(this.session.selection, this.threads, this.moment);
+    return this.idle.length === 0 ? own : { ...own, without: this.idle };
+  });
   /** Which rows are looked at, in plain ranges of time. */
   readonly selection: Selection = $derived.by(() => {
     const { lane } = this;
@@ -119,7 +127,7 @@ export class Pane {
     return emptiness({
       status: live.status, kind: this.kind, lane: this.status, laneSamples: lane?.rows ?? 0, ranges: session.selection.ranges,
       during: session.selection.during === undefined ? '' : whileText(live.profile, session.selection)?.text ?? '',
-      laneTitle: laneTitle(this.kind), source: lane?.source ?? '', several: session.panes.length > 1,
+      laneTitle: kindTitle(live.profile, this.kind, lane), source: lane?.source ?? '', several: session.panes.length > 1,
     });
   });
 

@@ -1,6 +1,6 @@
 // Which panes a view has, which lane is in each, and where they stand. Pure.
 import type { LaneRef, PaneValue, Selection, ViewValue } from '#core/analyze/view';
-import { isNotWaiting, laneOf, laneTitle, usualLane } from '#core/analyze/words';
+import { OPERATORS_LANE, isNotWaiting, laneOf, laneTitle, laneTitleOf, usualLane } from '#core/analyze/words';
 import { FIRST_VIEW } from '#core/analyze/view';
 import type { Lane, LaneKind } from '#core/model/lane';
 import type { Profile } from '#core/model/profile';
@@ -8,6 +8,9 @@ import type { LaneStatus } from '#core/protocol/api';
 
 /** The lanes that stand side by side, in this order. */
 export const PANE_KINDS: readonly LaneKind[] = ['cpu', 'off-cpu', 'memory', 'cuda'];
+/** Kinds in the order of their worth: of a trace of GPU work alone, that work first. */
+const ORDER: readonly LaneKind[] = [...PANE_KINDS, 'gpu-idle', 'other', 'gpu-memory', 'faults'];
+const GPU_ORDER: readonly LaneKind[] = ['cuda', 'gpu-idle', 'other', 'gpu-memory', 'memory', 'cpu', 'off-cpu', 'faults'];
 export const MOST_PANES = 4;
 export const LEAST_WIDTH = 240;
 export const LEAST_HEIGHT = 120;
@@ -34,9 +37,8 @@ export function kindsToShow(profile: Profile, lanes: readonly LaneStatus[]): Lan
   const kinds = new Set<LaneKind>();
   for (const one of lanes) if (one.asked !== false) kinds.add(paneKind(one.kind));
   for (const lane of profile.lanes) if (lane.rows > 0) kinds.add(paneKind(lane.kind));
-  const known = PANE_KINDS.filter((kind) => kinds.has(kind));
-  const others = [...kinds].filter((kind) => !PANE_KINDS.includes(kind));
-  return [...known, ...others].slice(0, MOST_PANES);
+  const order = kinds.has('cuda') && !kinds.has('cpu') && !kinds.has('off-cpu') ? GPU_ORDER : ORDER;
+  return order.filter((kind) => kinds.has(kind)).slice(0, MOST_PANES);
 }
 
 /**
@@ -73,7 +75,7 @@ export function withPanes(view: ViewValue, panes: readonly PaneValue[], focus: n
 
 /** A view in which one pane is otherwise. One graph alone is the view's own fields. */
 export function withPane(view: ViewValue, panes: readonly PaneValue[], focus: number, index: number, part: Partial<PaneValue>): ViewValue {
-  if (view.panes === undefined && panes.length === 1 && part.threads === undefined && part.moment === undefined && (part.kind === undefined || part.kind === panes[0].kind)) {
+  if (view.panes === undefined && panes.length === 1 && part.threads === undefined && part.moment === undefined && part.idle === undefined && (part.kind === undefined || part.kind === panes[0].kind)) {
     const { kind: _, ...own } = part;
     return { ...view, ...own };
   }
@@ -88,6 +90,10 @@ export function laneOfPane(profile: Profile, kind: LaneKind, ref: LaneRef | null
   }
   // Threads that were preempted did not wait: they are a lane to be chosen, never one that is shown by itself.
   if (kind === 'off-cpu') return profile.lanes.filter((lane) => lane.kind === kind && !isNotWaiting(lane)).sort((a, b) => Number(b.rows > 0) - Number(a.rows > 0))[0] ?? null;
+  if (kind === 'other') {
+    const operators = profile.lanes.find((lane) => lane.kind === kind && lane.name === OPERATORS_LANE && lane.rows > 0);
+    if (operators !== undefined) return operators;
+  }
   return usualLane(profile, kind) ?? (kind === 'memory' ? usualLane(profile, 'faults') : null) ?? profile.lane(kind);
 }
 
@@ -118,19 +124,25 @@ export interface LaneChoice {
 export function laneChoices(profile: Profile, shown: readonly Lane[], lanes: readonly LaneStatus[]): LaneChoice[] {
   const kinds = new Set<LaneKind>(kindsToShow(profile, lanes));
   for (const one of lanes) kinds.add(paneKind(one.kind));
-  const list: LaneChoice[] = [...PANE_KINDS.filter((kind) => kinds.has(kind)), ...[...kinds].filter((kind) => !PANE_KINDS.includes(kind))]
-    .map((kind) => ({ kind, lane: null, title: laneTitle(kind), note: '' }));
+  for (const lane of shown) if (lane.rows > 0) kinds.add(paneKind(lane.kind));
+  const list: LaneChoice[] = ORDER.filter((kind) => kinds.has(kind)).map((kind) => ({ kind, lane: null, title: kindTitle(profile, kind), note: '' }));
   for (const lane of shown) {
     const kind = paneKind(lane.kind);
     if (kind === 'memory' || lane.rows === 0 || laneOfPane(profile, kind, null) === lane) continue;
-    list.push({ kind, lane: { kind: lane.kind, name: lane.name }, title: laneName(lane), note: isNotWaiting(lane) ? '' : lane.name });
+    list.push({ kind, lane: { kind: lane.kind, name: lane.name }, title: laneName(lane), note: isNotWaiting(lane) || lane.kind === 'other' ? '' : lane.name });
   }
   return list;
 }
 
 /** A lane's name: its kind's, but for what only looks like waiting. */
 export function laneName(lane: Lane): string {
-  return isNotWaiting(lane) ? 'Preempted' : laneTitle(lane.kind);
+  return isNotWaiting(lane) ? 'Preempted' : laneTitleOf(lane);
+}
+
+/** A pane's name by its kind: lanes of no kind have names of their own. */
+export function kindTitle(profile: Profile, kind: LaneKind, lane: Lane | null = null): string {
+  const shown = kind === 'other' ? lane ?? laneOfPane(profile, kind, null) : null;
+  return shown === null ? laneTitle(kind) : laneTitleOf(shown);
 }
 
 export interface Rect {

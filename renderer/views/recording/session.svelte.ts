@@ -1,6 +1,7 @@
 // What all panes of one profile tab share: the selection, the search, what is chosen and hovered, the clock. Its panes hold the rest.
 import type { FunctionRef, PaneValue, Selection, Transform, ViewValue } from '#core/analyze/view';
 import type { CallTree } from '#core/analyze/call-tree';
+import { IdleThreads } from '#core/analyze/idle';
 import type { FunctionId } from '#core/model/ids';
 import type { Lane, LaneKind } from '#core/model/lane';
 import type { ProfileStatus } from '#core/protocol/api';
@@ -10,7 +11,7 @@ import { Pane } from './pane.svelte.ts';
 import type { CardLane } from '../flame/card.ts';
 import { cardTitle } from '../flame/card.ts';
 import { measureWord } from './measures.ts';
-import { MOST_PANES, PANE_KINDS, firstPane, focusOf, kindsToShow, panesOf, panesShown, withPane, withPanes } from './panes.ts';
+import { MOST_PANES, PANE_KINDS, firstPane, focusOf, kindTitle, kindsToShow, panesOf, panesShown, withPane, withPanes } from './panes.ts';
 import type { StackChoice } from './stacks.ts';
 
 /** What the panes need of a tab: the one value that it shows, and how many of the last seconds follow (0 = none). */
@@ -56,9 +57,14 @@ export class Session {
   most = $state(MOST_PANES);
   /** Said aloud by the one live region. */
   spoken = $state('');
+  /** Threads that only waited in what is shown, as rows: looked for at most every 500 ms. */
+  idle = $state.raw<readonly number[]>([]);
 
   #timer: ReturnType<typeof setTimeout> | undefined;
   #slowTree: CallTree | null = null;
+  readonly #idleThreads = new IdleThreads();
+  #idleTimer: ReturnType<typeof setTimeout> | undefined;
+  #idleAt = -Infinity;
   #pool: Pane[] = [];
   /** Lanes that no pane shows, for the card. */
   // eslint-disable-next-line svelte/prefer-svelte-reactivity -- a register; nothing on screen reads it
@@ -116,13 +122,16 @@ export class Session {
     return {
       ...view, order: this.order, inverted: pane.inverted, zoom: pane.zoom, selected: pane.value.selected,
       lane: pane.lane === null ? null : { kind: pane.lane.kind, name: pane.lane.name },
-      selection: { ...this.selection, threads: pane.selection.threads, ...(pane.moment === undefined ? {} : { moment: pane.moment }) },
+      selection: { ...this.selection, threads: pane.selection.threads, ...(pane.idle.length === 0 ? {} : { without: pane.idle }), ...(pane.moment === undefined ? {} : { moment: pane.moment }) },
     };
   }
 
   /** As `view`, for a picture of all panes side by side. */
   get exportedQuad(): ViewValue {
-    const panes = this.panes.map((pane): PaneValue => ({ ...pane.value, lane: pane.lane === null ? pane.value.lane : { kind: pane.lane.kind, name: pane.lane.name } }));
+    const panes = this.panes.map((pane): PaneValue => ({
+      ...pane.value, lane: pane.lane === null ? pane.value.lane : { kind: pane.lane.kind, name: pane.lane.name },
+      ...(pane.idle.length === 0 ? {} : { threads: this.#allBut(pane.idle) }),
+    }));
     return { ...this.exported, selection: this.selection, panes, focus: this.focus, wide: false };
   }
 
@@ -145,6 +154,11 @@ export class Session {
       void this.live.revision;
       untrack(() => { this.end = this.profile.info.durationNs; });
     });
+    $effect.pre(() => {
+      void this.live.revision;
+      void this.selection;
+      untrack(() => this.#lookForIdle());
+    });
     $effect(() => {
       // The revision stands still while the picture is paused; a new tree has taken its rows already.
       void this.live.revision;
@@ -156,7 +170,10 @@ export class Session {
         this.#slowly(trees[Math.max(0, shown.indexOf(this.pane))]);
       });
     });
-    $effect(() => () => clearTimeout(this.#timer));
+    $effect(() => () => {
+      clearTimeout(this.#timer);
+      clearTimeout(this.#idleTimer);
+    });
     // What a restored view has selected is chosen.
     $effect(() => {
       const { pane } = this;
@@ -303,14 +320,38 @@ export class Session {
    * without a pane has a tree for the card alone.
    */
   cardLanes(pane: Pane, fn: number): CardLane[] {
-    const alone = [...kindsToShow(this.profile, this.live.status.lanes), ...this.panes.map((one) => one.kind)].every((kind) => kind === pane.kind);
-    const rows: readonly LaneKind[] = alone ? [pane.kind] : PANE_KINDS.includes(pane.kind) ? PANE_KINDS : [...PANE_KINDS, pane.kind];
+    const kinds = [...kindsToShow(this.profile, this.live.status.lanes), ...this.panes.map((one) => one.kind)];
+    const alone = kinds.every((kind) => kind === pane.kind);
+    // A trace of GPU work has no CPU lane that could be missed.
+    const usual = this.recording || this.profile.lane('cpu') !== null || this.profile.lane('off-cpu') !== null ? PANE_KINDS : PANE_KINDS.filter((kind) => kinds.includes(kind));
+    const rows: readonly LaneKind[] = alone ? [pane.kind] : [...usual, ...kinds.filter((kind, i) => !usual.includes(kind) && kinds.indexOf(kind) === i)];
     return rows.map((kind) => {
       const own = kind === pane.kind ? pane : this.panes.find((one) => one.kind === kind && this.shown.includes(one)) ?? this.panes.find((one) => one.kind === kind) ?? this.#unseenPane(kind);
       // What is on screen took its rows with this tick already.
       if (!this.shown.includes(own)) own.tree?.update();
-      return { kind, title: measureWord(this.profile, own.lane, own.moment) ?? cardTitle(kind), tree: own.tree, row: own.rowOf(fn) };
+      return { kind, title: measureWord(this.profile, own.lane, own.moment) ?? (kind === 'other' ? kindTitle(this.profile, kind, own.lane) : cardTitle(kind)), tree: own.tree, row: own.rowOf(fn) };
     });
+  }
+
+  #allBut(rows: readonly number[]): number[] {
+    // eslint-disable-next-line svelte/prefer-svelte-reactivity -- gone with the call
+    const left = new Set(rows);
+    return Array.from({ length: this.profile.threads.length }, (_, row) => row).filter((row) => !left.has(row));
+  }
+
+  #lookForIdle(): void {
+    if (this.#idleTimer !== undefined) return;
+    const early = this.#idleAt + SLOW - performance.now();
+    if (early > 0) {
+      this.#idleTimer = setTimeout(() => {
+        this.#idleTimer = undefined;
+        this.#lookForIdle();
+      }, early);
+      return;
+    }
+    this.#idleAt = performance.now();
+    const { ranges } = this.selection;
+    this.idle = this.#idleThreads.of(this.profile, ranges, this.recording && (ranges === null || this.follow > 0));
   }
 
   #unseenPane(kind: LaneKind): Pane {

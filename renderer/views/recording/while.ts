@@ -45,6 +45,7 @@ export function duringOfBox(tree: CallTree, node: number): During {
   const { lane, selection } = tree;
   return {
     lane: { kind: lane.kind, name: lane.name }, path: tree.pathOf(node), inverted: tree.inverted, threads: rowsOf(tree.profile, selection),
+    ...(selection.without === undefined ? {} : { without: selection.without }),
     transforms: selection.transforms, stacks: tree.merged ? 'merged' : 'own',
   };
 }

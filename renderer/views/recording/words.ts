@@ -3,6 +3,8 @@ import { assertNever } from '#core/errors';
 import type { Phase } from '#core/protocol/api';
 import type { FunctionKind } from '#core/model/tables';
 import type { Transform } from '#core/analyze/view';
+import { formatDate } from '#core/analyze/format';
+import { clockTime, weekday } from '../../parts/format.ts';
 
 export function phaseWord(phase: Phase): string {
   switch (phase) {
@@ -57,9 +59,7 @@ export function cost(percent: number | null): string {
 /** `Sun 22 Nov 2026, 11:32`, '' where unknown. */
 export function dateText(at: number): string {
   if (at <= 0) return '';
-  const date = new Date(at);
-  const day = date.toLocaleDateString('en-GB', { weekday: 'short', day: 'numeric', month: 'short', year: 'numeric' }).replaceAll(',', '');
-  return `${day}, ${date.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })}`;
+  return `${weekday(at)} ${formatDate(at)}, ${clockTime(at)}`;
 }
 
 /** `42.6 s`, `3 min 12 s`, `1 h 05 min`; '' for nothing. */
