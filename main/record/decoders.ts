@@ -54,9 +54,10 @@ export class DecoderSet {
     this.#sources = new LiveSources({ memory: options.live });
   }
 
-  make(facts: StreamFacts, events: StreamEvents): StreamDecoder {
+  /** `until`: rows of a stream of perf from this monotonic ns on belong to the stream that took over. */
+  make(facts: StreamFacts, events: StreamEvents, until?: number): StreamDecoder {
     switch (facts.decoder) {
-      case 'perf': return this.#perf(facts, events);
+      case 'perf': return this.#perf(facts, events, until);
       case 'py-spy': return this.#pySpy(facts);
       case 'python-helper': return this.#pythonHelper(facts);
       case 'v8': return this.#v8(facts);
@@ -82,12 +83,12 @@ export class DecoderSet {
     this.#sources.close();
   }
 
-  #perf(facts: Extract<StreamFacts, { decoder: 'perf' }>, events: StreamEvents): StreamDecoder {
+  #perf(facts: Extract<StreamFacts, { decoder: 'perf' }>, events: StreamEvents, until: number | undefined): StreamDecoder {
     this.#perfShared ??= new PerfShared(this.#profile, { sources: this.#sources, directory: facts.directory });
     const decoder = new PerfDecoder(this.#profile, {
       zeroAt: this.#zeroAt, stacks: facts.stacks, rateHz: facts.rateHz, directory: facts.directory, source: facts.source,
       live: this.#live, sources: this.#sources, context: readContext(facts.title), shared: this.#perfShared,
-      ...(facts.from === undefined ? {} : { from: facts.from }), ...(facts.offCpu === undefined ? {} : { offCpu: facts.offCpu }),
+      ...(facts.from === undefined ? {} : { from: facts.from }), ...(until === undefined ? {} : { until }), ...(facts.offCpu === undefined ? {} : { offCpu: facts.offCpu }),
       ...(facts.faults === undefined ? {} : { faults: facts.faults }), ...(facts.memory === undefined ? {} : { memory: facts.memory }),
       ...(this.#live ? { waitChannel } : {}),
       onThreadExit: events.onThreadExit, onFinishedInit: events.onFinishedInit, onLost: events.onLost,

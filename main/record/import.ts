@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UserError, messageOf } from '#core/errors';
 import type { Profile } from '#core/model/profile';
-import type { Format } from '#core/read/format';
+import type { ChunkDecoder, Format } from '#core/read/format';
 import { HEAD_BYTES, detect } from '#core/read/index';
 import { Breather } from './breather.ts';
 import type { DecoderEvent } from './messages.ts';
 import { fileSource, openError, readContext } from './read-context.ts';
 import { unpacked } from './unpack.ts';
 
-type Packing = 'zstd' | 'gzip' | 'none';
+export type Packing = 'zstd' | 'gzip' | 'none';
 /** A decoder that reads front to back gets pieces of this size: about a millisecond of work each. */
 const PIECE = 64 * 1024;
 
@@ -28,10 +28,7 @@ export async function importFile(profile: Profile, path: string, name: string, e
   } catch (cause) {
     throw cause instanceof UserError ? cause : openError(path, cause);
   }
-  const packing = packingOf(path);
-  const inner = packing === 'none' ? name : name.replace(/\.(gz|zst|zstd)$/i, '');
-  const head = await headOf(path, packing);
-  const format = detect(head, inner);
+  const { format, packing, inner } = await formatOfFile(path, name);
   profile.info.title = inner;
   profile.info.format = format.id;
   profile.touch();
@@ -44,8 +41,19 @@ export async function importFile(profile: Profile, path: string, name: string, e
   profile.touch();
 }
 
+/** The format of a file from its first bytes, how it is packed, and its name without that. Throws UserError where nothing knows it. */
+export async function formatOfFile(path: string, name: string): Promise<{ format: Format; packing: Packing; inner: string }> {
+  const packing = packingOf(path);
+  const inner = packing === 'none' ? name : name.replace(/\.(gz|zst|zstd)$/i, '');
+  return { format: detect(await headOf(path, packing), inner), packing, inner };
+}
+
 async function readStream(profile: Profile, format: Extract<Format, { input: 'chunks' }>, path: string, name: string, packing: Packing, progress: (done: number) => void): Promise<void> {
-  const decoder = format.open(profile, readContext(name));
+  await pushFile(profile, format.open(profile, readContext(name)), path, packing, progress);
+}
+
+/** Unpacks a file into a decoder, to its end. `progress` gets bytes of the file. */
+export async function pushFile(profile: Profile, decoder: ChunkDecoder, path: string, packing: Packing, progress: (done: number) => void): Promise<void> {
   const breather = new Breather();
   const file = createReadStream(path, { highWaterMark: PIECE });
   let told = 0;

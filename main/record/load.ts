@@ -4,16 +4,20 @@ import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { UserError, messageOf } from '#core/errors';
 import { ns } from '#core/model/ids';
+import type { MarkFacts } from '#core/model/profile';
 import { MARK_KINDS, Profile } from '#core/model/profile';
+import { laneChange } from '#core/read/perf/lane-marks';
 import type { StreamFacts } from '../profilers/profiler.ts';
 import { openContents, recordingOf, replay } from '../library/contents.ts';
 import type { RecordingFile } from '../library/recording-file.ts';
 import { Breather } from './breather.ts';
+import type { StreamDecoder } from './decoders.ts';
 import { DecoderSet, comesInWindows } from './decoders.ts';
 import { importFile } from './import.ts';
 import { knownBefore } from './known-process.ts';
 import type { DecoderEvent, DecoderJob } from './messages.ts';
 import { streamFiles } from './raw-stream.ts';
+import { importTogether } from './together.ts';
 import { unpacked } from './unpack.ts';
 import { WindowReader } from './windows.ts';
 
@@ -25,6 +29,7 @@ export function loadProfile(job: Exclude<DecoderJob, { kind: 'live' }>, emit: (e
     switch (job.kind) {
       case 'recording': return loadRecording(profile, job.path, emit);
       case 'file': return importFile(profile, job.path, job.name, emit);
+      case 'together': return importTogether(profile, job.files, emit);
       case 'decode': return decodeAgain(profile, job.path, emit);
     }
   };
@@ -72,11 +77,27 @@ async function decodeAgain(profile: Profile, folder: string, emit: (event: Decod
     profile.info = { ...before.info };
     profile.processes.known = knownBefore(before);
     finish(profile, recording);
+    // When lanes were off must be known before what came then: perf shares out exact time by it.
+    const marks = marksOf(before);
+    for (const mark of marks) if (laneChange(mark.kind, mark.value ?? 0, mark.start, mark.end) !== null) profile.marks.add(mark);
     const decoders = new DecoderSet({ profile, zeroAt: recording.zeroAt, live: false });
     const breather = new Breather();
-    for (const [n, facts] of found.entries()) {
-      emit({ t: 'progress', done: n, total: found.length, what: `Decoding ${facts.title} again` });
-      await decodeStream(profile, streams, facts as StreamFacts, decoders, breather);
+    const facts = found as readonly StreamFacts[];
+    const made = new Map<StreamFacts, StreamDecoder>();
+    const decoderOf = (stream: StreamFacts) => {
+      const decoder = made.get(stream) ?? decoders.make(stream, { onThreadExit: () => undefined, onFinishedInit: () => undefined, onLost: () => undefined }, seamOf(successorOf(stream, facts), marks, recording.zeroAt));
+      made.set(stream, decoder);
+      return decoder;
+    };
+    for (const [n, stream] of facts.entries()) {
+      emit({ t: 'progress', done: n, total: found.length, what: `Decoding ${stream.title} again` });
+      const decoder = decoderOf(stream);
+      await decodeStream(profile, streams, stream, decoder, breather);
+      // The one that takes over is there before the one before it ends: threads go on from one to the other.
+      const next = successorOf(stream, facts);
+      if (next !== null) decoderOf(next);
+      decoder.end();
+      while (decoder.idle(SLICE_MS)) await breather.pause();
     }
     decoders.finish();
     decoders.close();
@@ -87,22 +108,39 @@ async function decodeAgain(profile: Profile, folder: string, emit: (event: Decod
       copy.time.append(track.time.view());
       copy.value.append(track.value.view());
     }
-    const lost = MARK_KINDS.indexOf('lost');
-    for (let row = 0; row < before.marks.length; row++) {
-      // Losses are in the streams, and were just found again.
-      if (before.marks.kind.get(row) === lost) continue;
-      profile.marks.add({
-        kind: MARK_KINDS[before.marks.kind.get(row)], start: ns(before.marks.start.get(row)), end: ns(before.marks.end.get(row)),
-        text: before.strings.values[before.marks.text.get(row)], value: before.marks.value.get(row),
-      });
-    }
+    // Losses are in the streams, and what else decoders tell was just found again.
+    const told = new Set(marksOf(profile).map(markKey));
+    for (const mark of marks) if (mark.kind !== 'lost' && !told.has(markKey(mark))) profile.marks.add(mark);
   } finally {
     contents.close();
   }
 }
 
-async function decodeStream(profile: Profile, folder: string, facts: StreamFacts, decoders: DecoderSet, breather: Breather): Promise<void> {
-  const decoder = decoders.make(facts, { onThreadExit: () => undefined, onFinishedInit: () => undefined, onLost: () => undefined });
+function marksOf(profile: Profile): MarkFacts[] {
+  const { marks, strings } = profile;
+  return Array.from({ length: marks.length }, (_, row) => ({
+    kind: MARK_KINDS[marks.kind.get(row)], start: ns(marks.start.get(row)), end: ns(marks.end.get(row)), text: strings.values[marks.text.get(row)], value: marks.value.get(row),
+  }));
+}
+
+function markKey({ kind, start, end, text }: MarkFacts): string {
+  return `${kind} ${start} ${end} ${text ?? ''}`;
+}
+
+/** The stream of perf that was to take over from one; null where none was. */
+function successorOf(stream: StreamFacts, all: readonly StreamFacts[]): StreamFacts | null {
+  const next = stream.decoder === 'perf' ? all.slice(all.indexOf(stream) + 1).find((one) => one.decoder === 'perf') : undefined;
+  return next?.decoder === 'perf' && next.from !== undefined ? next : null;
+}
+
+/** Where it did, monotonic ns: there the rows of the one before ended. undefined where it never stood: only then there is no mark. */
+function seamOf(next: StreamFacts | null, marks: readonly MarkFacts[], zeroAt: number): number | undefined {
+  if (next?.decoder !== 'perf' || next.from === undefined) return undefined;
+  const at = next.from - zeroAt;
+  return marks.some((mark) => mark.kind === 'hand-over' && Math.abs(mark.start - at) < 1000) ? next.from : undefined;
+}
+
+async function decodeStream(profile: Profile, folder: string, facts: StreamFacts, decoder: StreamDecoder, breather: Breather): Promise<void> {
   const windows = comesInWindows(facts.decoder) ? new WindowReader((window, bytes) => decoder.window(window, bytes)) : null;
   for (const name of streamFiles(folder, facts.id)) {
     try {
@@ -116,6 +154,4 @@ async function decodeStream(profile: Profile, folder: string, facts: StreamFacts
       profile.skip(`${facts.title}: the end of ${name} could not be read (${messageOf(error)})`);
     }
   }
-  decoder.end();
-  while (decoder.idle(SLICE_MS)) await breather.pause();
 }

@@ -14,6 +14,8 @@ export type DecoderJob =
   | { readonly kind: 'recording'; readonly path: string }
   /** A file of another program. */
   | { readonly kind: 'file'; readonly path: string; readonly name: string }
+  /** Traces of the ranks of one job. */
+  | { readonly kind: 'together'; readonly files: readonly { readonly path: string; readonly name: string }[] }
   /** Raw streams of a recording folder, read again. */
   | { readonly kind: 'decode'; readonly path: string };
 

@@ -133,6 +133,7 @@ function finish(profile: Profile, traces: readonly KinetoTrace[], again: boolean
       hint: events === 0 ? 'Was the trace written to its end?' : '',
     });
   }
+  for (const trace of traces) if (trace.kept === 0) profile.skip(`${trace.name}: no operator, function or GPU work in it`);
   let origin = full[0].begins ?? 0n;
   for (const trace of full) if (trace.begins !== null && trace.begins < origin) origin = trace.begins;
   let operations = 0;

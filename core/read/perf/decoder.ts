@@ -344,9 +344,10 @@ export class PerfDecoder implements ChunkDecoder, Turn {
         if (this.#heldBack.length > MOST_HELD_BACK) this.#keepAll();
         return;
       }
-      if (time >= this.shared.gates.next) this.shared.gates.pass(time);
+      if (time >= this.shared.gates.next) this.shared.gates.pass(Math.min(time, this.#until));
       if (time > this.#newest) this.#newest = time;
-      if (time > this.reached) this.reached = time;
+      // What comes behind the cut is another's to hand on.
+      if (time > this.reached) this.reached = Math.min(time, this.#until);
       // Never more often than there are threads, so that no stream of far-apart times makes it the main work.
       if (++this.#sinceSweep >= this.shared.threads.size && time >= this.#nextSweep) {
         this.#nextSweep = time + 1e9;
