@@ -16,6 +16,7 @@ import { megabytes } from '../record/machine.ts';
 import type { DecoderEvent, DecoderJob, ExportAsk, Summary } from '../record/messages.ts';
 import type { Recording } from '../record/recording.ts';
 import type { PtyTerminal, ShownTerminal } from '../record/terminal.ts';
+import { titleTogether } from '../record/together.ts';
 import { readPast } from './past.ts';
 import type { Past } from './past.ts';
 
@@ -297,6 +298,12 @@ export class Profiles {
     const title = options.title ?? '';
     const job = ours ? { kind: 'recording' as const, path } : { kind: 'file' as const, path, name: title === '' ? basename(path) : title };
     return await this.#openFile({ job, title: title === '' ? titleOfPath(path, ours) : title, library: options.library ?? '', place, past: ours ? readPast(path) : null }, options.discard);
+  }
+
+  /** Opens traces of the ranks of one job as one profile. */
+  async openTogether(paths: readonly string[]): Promise<ProfileRef> {
+    const files = paths.map((path) => ({ path: resolve(path), name: basename(path) }));
+    return await this.#openFile({ job: { kind: 'together', files }, title: titleTogether(files), library: '', place: '', past: null });
   }
 
   /** Decodes the raw streams of a recording folder again: a profile of its own beside the recorded one. */

@@ -2,7 +2,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { UserError } from '#core/errors';
 import type { EventName, Events, HostFacts, OpenSource, ProfileRef, RequestName } from '#core/protocol/api';
 import { PROTOCOL_VERSION } from '#core/protocol/api';
@@ -16,6 +16,7 @@ import { RESOURCES } from '../paths.ts';
 import { findTool } from '../profilers/find-tool.ts';
 import { dataFolder } from '../record/data-folder.ts';
 import { machineFacts } from '../record/machine.ts';
+import { belongTogether } from '../record/together.ts';
 import { toolVersion } from '../record/version.ts';
 import type { Context, Handlers, Page } from './context.ts';
 import { fileHandlers } from './handlers/files.ts';
@@ -98,6 +99,15 @@ export class Workbench {
   /** Opens something for all pages to find, as a file manager or a command line asks. Throws UserError where it cannot be read. */
   async open(source: OpenSource): Promise<ProfileRef> {
     return await openSource(this.#context, source);
+  }
+
+  /** Opens files by path: traces of the ranks of one job as one profile, others one by one. Those that cannot be read are told of. */
+  async openFiles(paths: readonly string[], failed: (error: unknown) => void): Promise<void> {
+    if (await belongTogether(paths.map((path) => ({ path, name: basename(path) })))) {
+      await this.#context.profiles.openTogether(paths).catch(failed);
+      return;
+    }
+    for (const path of paths) await this.open({ kind: 'path', path }).catch(failed);
   }
 
   /** Stops recordings cleanly, keeps them, ends everything that was started here. */

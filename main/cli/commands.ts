@@ -34,13 +34,15 @@ const VIEW_OPTIONS: readonly OptionRow[] = [
   { name: 'view', value: 'JSON', help: 'a view as the window copies it, or @FILE that holds it' },
 ];
 
+const TOGETHER = 'Traces of the PyTorch profiler of several ranks are read together, on one clock.';
+
 const LANES = ['cpu', 'off-cpu', 'memory', 'cuda'] as const;
 
 export const COMMANDS: readonly Command[] = [
   {
     name: '', summary: 'open the workbench', usage: '[FILE...]', options: [],
     examples: ['flamebench', 'flamebench run.flamebench perf.data'],
-    notes: 'Opens in Electron; where that cannot start, in the browser host, with one line that gives its URL.',
+    notes: 'Traces of the PyTorch profiler of several ranks open as one profile.\nOpens in Electron; where that cannot start, in the browser host, with one line that gives its URL.',
     run: async (args, io) => (await import('./serve.ts')).workbench(args, io),
   },
   {
@@ -108,21 +110,24 @@ export const COMMANDS: readonly Command[] = [
       FORCE, ...VIEW_OPTIONS,
     ],
     examples: ['perf script | flamebench convert - -o perf.folded', 'flamebench convert run.flamebench -o slide.png --title "Loading is half of a step"', 'flamebench convert run.flamebench -o main.folded --thread MainThread --from 2 --to 5'],
-    notes: 'perf script text to .folded without a view gives what stackcollapse-perf.pl gives, line for line.',
+    notes: `perf script text to .folded without a view gives what stackcollapse-perf.pl gives, line for line.\nSeveral inputs become one profile. ${TOGETHER}`,
     run: async (args, io) => (await import('./convert.ts')).convert(args, io),
   },
   {
-    name: 'top', summary: 'functions by the time they take', usage: 'FILE',
+    name: 'top', summary: 'functions by the time they take', usage: 'FILE...',
     options: [
       { name: 'by', value: 'WHAT', help: 'self (its own) or total (with callees); default: self', choices: ['self', 'total'] },
       { name: 'limit', value: 'N', help: 'at most N functions (default: 30, all with --json)' },
       JSON_OPTION, ...VIEW_OPTIONS,
     ],
     examples: ['flamebench top run.flamebench', 'flamebench top perf.data --by total --limit 10 --json'],
+    notes: TOGETHER,
     run: async (args, io) => (await import('./top.ts')).top(args, io),
   },
   {
-    name: 'info', summary: 'what a file holds', usage: 'FILE', options: [JSON_OPTION], examples: ['flamebench info run.flamebench', 'flamebench info perf.data --json'],
+    name: 'info', summary: 'what a file holds', usage: 'FILE...', options: [JSON_OPTION],
+    examples: ['flamebench info run.flamebench', 'flamebench info perf.data --json', 'flamebench info rank*.json.gz'],
+    notes: TOGETHER,
     run: async (args, io) => (await import('./info.ts')).info(args, io),
   },
   {

@@ -11,7 +11,7 @@ import type { CliIo } from './io.ts';
 import { print, UsageError } from './io.ts';
 import { merge } from './merge.ts';
 import type { Input } from './open.ts';
-import { openInput, readProfile, spoolStdin, StdinReader } from './open.ts';
+import { openInput, readProfile, readTogether, spoolStdin, StdinReader } from './open.ts';
 import { checkOutput, temporaryName, writeOutput } from './output.ts';
 import { pictureOf } from './picture.ts';
 import { checkView, hasView, viewOf } from './select.ts';
@@ -82,6 +82,8 @@ function endingOf(out: string, format: string | undefined): Ending {
 }
 
 async function readAll(inputs: readonly Input[], io: CliIo): Promise<Profile> {
+  const together = await readTogether(inputs, io);
+  if (together !== null) return together;
   const profile = await readProfile(inputs[0], io);
   for (const input of inputs.slice(1)) merge(profile, await readProfile(input, io));
   return profile;

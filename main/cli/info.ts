@@ -12,8 +12,8 @@ import { openProfile } from './open.ts';
 
 /** What a file holds: lanes, threads, what was skipped. */
 export async function info(args: Arguments, io: CliIo): Promise<number> {
-  if (args.positionals.length !== 1) throw new UsageError('one FILE is wanted. Usage: flamebench info FILE');
-  const profile = await openProfile(args.positionals[0], io);
+  if (args.positionals.length === 0) throw new UsageError('which file? Usage: flamebench info FILE');
+  const profile = await openProfile(args.positionals, io);
   const { info: facts } = profile;
   const skipped = [...profile.skipped].map(([what, count]) => ({ what, count }));
   if (isSet(args, 'json')) {
@@ -21,7 +21,7 @@ export async function info(args: Arguments, io: CliIo): Promise<number> {
       format: facts.format, madeBy: facts.tool, title: facts.title, command: facts.command, host: facts.host, kernel: facts.kernel,
       startedAt: facts.startedAt, durationNs: facts.durationNs,
       lanes: profile.lanes.map((lane) => ({ kind: lane.kind, name: lane.name, source: lane.source, unit: lane.unit, samples: lane.samples, total: lane.total, threads: threadsOf(lane),
-        ...(lane.mergedRows > 0 ? { pythonMerged: lane.pythonMerged, pythonUnmerged: lane.pythonUnmerged } : {}),
+        ...(lane.mergedRows > 0 ? { pythonMerged: lane.pythonMerged, pythonUnmerged: lane.pythonUnmerged, pythonPartly: lane.pythonPartly } : {}),
       })),
       processes: profile.processes.length, threads: profile.threads.length, functions: profile.functions.length, stacks: profile.stacks.length, skipped, notes: facts.notes,
       tracks: profile.tracks.map((track) => ({ name: track.name, unit: track.unit, values: track.time.length })), marks: marksOf(profile),

@@ -9,6 +9,7 @@ import { messageOf, UserError } from '#core/errors';
 import { Profile } from '#core/model/profile';
 import type { Format } from '#core/read/format';
 import { detect, HEAD_BYTES } from '#core/read/index';
+import type { DecoderEvent } from '../record/messages.ts';
 import { unpacked } from '../record/unpack.ts';
 import { keep, removeAtExit } from './cleanup.ts';
 import type { CliIo } from './io.ts';
@@ -127,28 +128,45 @@ async function spooled(from: NodeJS.ReadableStream, name: string): Promise<Input
 
 /** Reads an input whole. Damage after the first sample is counted in the profile, not thrown. */
 export async function readProfile(input: Input, io: CliIo): Promise<Profile> {
-  const profile = new Profile();
-  const progress = new Progress(io);
-  const emit = (event: { readonly t: string; readonly done?: number; readonly total?: number; readonly what?: string }) => {
-    if (event.t === 'progress') progress.update(event.what ?? '', event.done ?? 0, event.total ?? 0);
-  };
-  try {
-    // Loaded here: folding text needs neither, and starts sooner without.
+  // Loaded here: folding text needs neither, and starts sooner without.
+  return await withProgress(io, async (profile, emit) => {
     if (input.kind === 'recording') await (await import('../record/load.ts')).loadRecording(profile, input.path, emit);
     else await (await import('../record/import.ts')).importFile(profile, input.path, input.name, emit);
+  });
+}
+
+/** One profile of several inputs where all are traces of the ranks of one job: they share a clock. null where they are not. */
+export async function readTogether(inputs: readonly Input[], io: CliIo): Promise<Profile | null> {
+  if (inputs.length < 2 || inputs.some((input) => input.kind !== 'file')) return null;
+  const { belongTogether, importTogether } = await import('../record/together.ts');
+  if (!await belongTogether(inputs)) return null;
+  return await withProgress(io, (profile, emit) => importTogether(profile, inputs, emit));
+}
+
+async function withProgress(io: CliIo, read: (profile: Profile, emit: (event: DecoderEvent) => void) => Promise<void>): Promise<Profile> {
+  const profile = new Profile();
+  const progress = new Progress(io);
+  try {
+    await read(profile, (event) => {
+      if (event.t === 'progress') progress.update(event.what, event.done, event.total);
+    });
   } finally {
     progress.clear();
   }
   return profile;
 }
 
-/** Opens and reads a named input, and removes what was made for it. */
-export async function openProfile(path: string, io: CliIo): Promise<Profile> {
-  const input = await openInput(path, io);
+/** Opens and reads what was named, and removes what was made for it: one file, or the traces of the ranks of one job. Throws UsageError for other files together. */
+export async function openProfile(paths: readonly string[], io: CliIo): Promise<Profile> {
+  const inputs: Input[] = [];
   try {
-    return await readProfile(input, io);
+    for (const path of paths) inputs.push(await openInput(path, io));
+    if (inputs.length === 1) return await readProfile(inputs[0], io);
+    const together = await readTogether(inputs, io);
+    if (together === null) throw new UsageError('several files are read together only where all are traces of the PyTorch profiler. One profile of others: flamebench convert IN... -o OUT');
+    return together;
   } finally {
-    input.close();
+    for (const input of inputs) input.close();
   }
 }
 

@@ -1,6 +1,7 @@
 import { CallTree } from '#core/analyze/call-tree';
 import { formatPercent, formatSamples, formatWeight } from '#core/analyze/format';
 import { functionsTable } from '#core/analyze/functions';
+import { displayName } from '#core/analyze/labels';
 import { resolve } from '#core/analyze/resolve';
 import { isHeld } from '#core/analyze/memory';
 import { search } from '#core/analyze/search';
@@ -23,13 +24,13 @@ const clean = (text: string) => text.replace(/[\x00-\x1f\x7f-\x9f]+/g, ' ');
 
 /** Functions by self or total. Percentages are of the selection's total. */
 export async function top(args: Arguments, io: CliIo): Promise<number> {
-  if (args.positionals.length !== 1) throw new UsageError('one FILE is wanted. Usage: flamebench top FILE');
+  if (args.positionals.length === 0) throw new UsageError('which file? Usage: flamebench top FILE');
   const limit = numberOf(args, 'limit', { least: 1, whole: true });
   checkView(args);
-  const profile = await openProfile(args.positionals[0], io);
+  const profile = await openProfile(args.positionals, io);
   const view = viewOf(profile, args);
   const lane = laneOf(profile, view);
-  if (lane === null) throw new UserError('no-samples', `${args.positionals[0]} holds no samples`);
+  if (lane === null) throw new UserError('no-samples', `${args.positionals.join(', ')} ${args.positionals.length === 1 ? 'holds' : 'hold'} no samples`);
   const tree = new CallTree(profile, lane, resolve(profile, lane, view.selection), false);
   const found = view.search === '' ? null : search(tree, view.search);
   if (found !== null && found.error !== '') throw new UsageError(`--search ${view.search}: ${found.error}`);
@@ -58,7 +59,7 @@ export async function top(args: Arguments, io: CliIo): Promise<number> {
     await print(io.stdout, `${lane.kind} (${lane.name}): ${formatWeight(tree.total, lane.unit)}, ${formatSamples(tree.samples)}${tree.merged ? `, ${mergedText(lane)}` : ''}\n\n`);
     await print(io.stdout, table(['SELF', '', 'TOTAL', '', 'FUNCTION', 'WHERE'], shown.map((row) => [
       formatPercent(whole > 0 ? row.self / whole : 0), formatWeight(row.self, lane.unit),
-      formatPercent(whole > 0 ? row.total / whole : 0), formatWeight(row.total, lane.unit), clean(functions.nameOf(row.fn)), clean(where(row.fn)),
+      formatPercent(whole > 0 ? row.total / whole : 0), formatWeight(row.total, lane.unit), clean(displayName(functions, row.fn)), clean(where(row.fn)),
     ]), [0, 1, 2, 3]));
     if (shown.length < rows.length) await print(io.stdout, `\n${rows.length - shown.length} more functions (--limit ${rows.length} shows all)\n`);
   }

@@ -24,9 +24,7 @@ if (argv[0] === '--version' || argv[0] === '--help' || COMMANDS.some((command) =
 function start(): void {
   const workbench = new Workbench({ desktop: true });
   const openFiles = (files: readonly string[]): void => {
-    for (const path of files.filter((word) => !word.startsWith('-'))) {
-      workbench.open({ kind: 'path', path }).catch((error: unknown) => dialog.showErrorBox('Flamebench', messageOf(error)));
-    }
+    void workbench.openFiles(files.filter((word) => !word.startsWith('-')), (error) => dialog.showErrorBox('Flamebench', messageOf(error)));
   };
 
   app.whenReady().then(async () => {

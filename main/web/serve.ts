@@ -52,9 +52,7 @@ export async function serve(options: ServeOptions): Promise<number> {
 
   const file = serverFile();
   writeServerFile(file, { pid: process.pid, start: startOf(process.pid) ?? 0, url: server.url });
-  for (const path of options.files) {
-    await workbench.open({ kind: 'path', path: resolve(path) }).catch((error: unknown) => options.warn(`flamebench: ${messageOf(error)}`));
-  }
+  await workbench.openFiles(options.files.map((path) => resolve(path)), (error) => options.warn(`flamebench: ${messageOf(error)}`));
   if (options.json) options.print(JSON.stringify({ schema: 1, tool: `flamebench ${toolVersion()}`, url: server.url, pid: process.pid }));
   else options.print(`Flamebench is ready: ${server.url}${options.because ? `  (${options.because})` : ''}`);
 
