@@ -112,6 +112,12 @@ export function statOf(pid: number): StatFacts | null {
   return text === null ? null : parseStat(text);
 }
 
+/** Bytes that a process has written to files and pipes; null where it is gone or another user's. */
+export function writtenBy(pid: number): number | null {
+  const found = /^wchar: (\d+)/m.exec(readProc(`/proc/${pid}/io`) ?? '');
+  return found === null ? null : Number(found[1]);
+}
+
 /** argv of a process; empty for kernel threads, zombies and processes that are gone. */
 export function argvOf(pid: number): string[] {
   const text = readProc(`/proc/${pid}/cmdline`);

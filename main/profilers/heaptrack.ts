@@ -141,6 +141,7 @@ async function makeState(scratch: string): Promise<string> {
 }
 
 class Session implements Running {
+  readonly goesOn = true;
   readonly done: Promise<{ readonly error: string }>;
   readonly #run: Run;
   readonly #tool: HeaptrackTool;
@@ -214,7 +215,7 @@ class Session implements Running {
     throw new UserError('heaptrack-attach', isAlive(this.#watched) ? `gdb could not put heaptrack into process ${this.#watched.pid}${failure === '' ? '' : `: ${failure}`}.` : `Process ${this.#watched.pid} ended when gdb put heaptrack into it.`);
   }
 
-  /** What is held is a sum over all that happened: nothing is left out while other profilers pause. */
+  /** Nothing is left out while other profilers pause. */
   async pause(): Promise<void> {
     await Promise.resolve();
   }

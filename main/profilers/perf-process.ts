@@ -1,5 +1,6 @@
 // One perf: its pseudo-terminal, its control FIFOs, its FIFO of samples.
 import { closeSync, constants, openSync } from 'node:fs';
+import { writtenBy } from '../processes/proc.ts';
 import { Control, delay } from './control.ts';
 import type { PerfAim, PerfPlan } from './perf-plan.ts';
 import { eventsOf, perfArgv } from './perf-plan.ts';
@@ -187,7 +188,7 @@ export class PerfProcess {
     await Promise.race([answer, this.exited]);
   }
 
-  /** Ends perf and keeps everything: `stop` where it knows that, then SIGINT, then SIGKILL. The target goes on. */
+  /** Ends perf and keeps everything: `stop` where it knows that, then SIGINT, then SIGKILL, each where perf writes nothing more and does not end. The target goes on. */
   async stop(): Promise<PerfEnd> {
     if (this.#stopped) return await this.ended;
     this.#stopped = true;
@@ -195,8 +196,8 @@ export class PerfProcess {
     if (this.exit === null) {
       if (this.plan.features.ping) this.#control.send('stop');
       else this.terminal.kill('SIGINT');
-      if (!await this.#within(5000)) this.terminal.kill('SIGINT');
-      if (!await this.#within(3000)) this.terminal.kill('SIGKILL');
+      if (!await this.#ends(5000, 15_000)) this.terminal.kill('SIGINT');
+      if (!await this.#ends(3000, 60_000)) this.terminal.kill('SIGKILL');
     }
     return await this.ended;
   }
@@ -215,7 +216,16 @@ export class PerfProcess {
     this.#timer = null;
   }
 
-  async #within(ms: number): Promise<boolean> {
-    return await Promise.race([this.exited.then(() => true), delay(ms).then(() => this.exit !== null)]);
+  /** Whether perf ends; false when it has written nothing for so long, or takes longer than `mostMs`. A busy machine needs time for what lies in its buffers. */
+  async #ends(stillMs: number, mostMs: number): Promise<boolean> {
+    let written = writtenBy(this.terminal.pid);
+    const until = performance.now() + mostMs;
+    for (let at = performance.now(); performance.now() < Math.min(until, at + stillMs);) {
+      if (await Promise.race([this.exited.then(() => true), delay(100).then(() => this.exit !== null)])) return true;
+      const now = writtenBy(this.terminal.pid);
+      if (now !== written) at = performance.now();
+      written = now;
+    }
+    return this.exit !== null;
   }
 }

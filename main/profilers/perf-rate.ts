@@ -1,4 +1,4 @@
-import { readProc } from '../processes/proc.ts';
+import { writtenBy } from '../processes/proc.ts';
 
 const EVERY_MS = 1000;
 /** Bytes a second above which less is taken. */
@@ -36,10 +36,10 @@ export class ByteRate {
 
   #look(): void {
     // A perf of another user does not tell: then nothing is done.
-    const written = /^wchar: (\d+)/m.exec(readProc(`/proc/${this.#pid}/io`) ?? '');
+    const written = writtenBy(this.#pid) ?? NaN;
     const now = performance.now();
-    const rate = written === null ? NaN : (Number(written[1]) - this.#last) / (now - this.#at) * 1000;
-    this.#last = written === null ? NaN : Number(written[1]);
+    const rate = (written - this.#last) / (now - this.#at) * 1000;
+    this.#last = written;
     this.#at = now;
     this.#over = rate > MOST_BYTES ? this.#over + 1 : 0;
     if (this.#over < SECONDS) return;

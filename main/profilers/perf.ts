@@ -12,7 +12,7 @@ import { delay } from './control.ts';
 import { perfFailure } from './perf-errors.ts';
 import { PerfLanes } from './perf-lanes.ts';
 import type { PerfAim, PerfPlan } from './perf-plan.ts';
-import { SIZES, eventsOf, faultsText, fitPlan, growthText, lighter, offCpuSource, offCpuText, pagesFor, privileged, sizesText, sourceText, stackSizeFor } from './perf-plan.ts';
+import { SIZES, SMALL_SIZES, eventsOf, faultsText, fitPlan, growthText, lighter, offCpuSource, offCpuText, pagesFor, privileged, sizesText, sourceText, stackSizeFor } from './perf-plan.ts';
 import { PerfProcess, SampleStream } from './perf-process.ts';
 import { ByteRate, MOST_BYTES } from './perf-rate.ts';
 import { isExiting, loadOf, natureOf } from './perf-target.ts';
@@ -100,7 +100,7 @@ class PerfSession {
     const plan: PerfPlan = lanes.plan({
       path: tool.path, features: tool.features, event: await timeEvent(tool), rate: Math.max(1, Math.round(run.options.rate)),
       stacks: run.options.stacks === 'fp' ? 'fp' : 'dwarf', stackSize: stackSizeFor(run.watched.map(({ pid }) => natureOf(pid, run.target.kind === 'launch'))),
-      userOnly: !may && (system.paranoid ?? 2) >= 2, pages: pagesFor(system), elevate: [], ...SIZES,
+      userOnly: !may && (system.paranoid ?? 2) >= 2, pages: pagesFor(system), elevate: [], ...(run.small === true ? SMALL_SIZES : SIZES),
       cpu: false, offCpu: 'none', faults: false, growth: 'none',
     });
     const session = new PerfSession(run, system, plan, lanes);

@@ -58,6 +58,8 @@ export interface Run {
   readonly watched: readonly Watched[];
   /** Processes of the target beyond the budget: not this run's. */
   readonly light: readonly Watched[];
+  /** Less stack than usual is to be copied with switches and page faults: these are too many. */
+  readonly small?: boolean;
   /** Directory of the target, for "own code". */
   readonly directory: string;
   /** A 0700 folder for FIFOs and scratch files; removed at the end. */
@@ -83,8 +85,11 @@ export interface Run {
 }
 
 export interface Running {
+  /** Leaves out what happens from now on, unless `goesOn`. */
   pause(): Promise<void>;
   resume(): Promise<void>;
+  /** A pause leaves nothing out of its lanes, which cannot be switched off either: what is held is a sum over all that happened. */
+  readonly goesOn?: true;
   /** Switches one of its lanes on or off while it runs; absent: it cannot. Throws UserError when the lane cannot run here. */
   setLane?(lane: LaneKind, on: boolean): Promise<void>;
   /** Takes fewer or more samples a second from now on; absent: it cannot. Returns what is taken then, Hz. */

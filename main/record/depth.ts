@@ -15,9 +15,9 @@ export const BUDGET = { files: 20_000, bytes: 30e6, disk: 2e9 } as const;
 
 /** A sample with 16 KB of copied stack, and one of the kernel's frame pointers alone. */
 const SAMPLE_BYTES = { dwarf: 16_900, fp: 400 } as const;
-/** A switch out of the CPU with its stack (4 KB where copied), and the records of both ways. */
-const SWITCH_BYTES = { dwarf: 4600, fp: 400 } as const;
-/** What zstd leaves of it on disk. */
+/** A switch out of the CPU with its stack (4 KB where copied, or 2 KB), and the records of both ways. */
+const SWITCH_BYTES = { dwarf: 4600, small: 2600, fp: 400 } as const;
+/** What zstd leaves of it on disk: 0.8 to 3 %, by program. */
 const PACKED = 0.03;
 /** Events that open files of their own, by lane: page faults, and mmap with brk, for memory. */
 const EVENTS: Readonly<Partial<Record<LaneKind, number>>> = { cpu: 1, 'off-cpu': 1, memory: 3 };
@@ -53,8 +53,10 @@ export interface Depth {
   readonly full: readonly ProcessLoad[];
   /** Empty where all processes get full detail. */
   readonly light: readonly ProcessLoad[];
-  /** Of all processes together. */
+  /** Of all processes together, with stacks of the usual size. */
   readonly whole: Size;
+  /** Less stack is copied with switches and page faults: so all of them are within the budget. */
+  readonly small: boolean;
 }
 
 /** The processes of an attach with their loads; those that are gone are left out. */
@@ -78,8 +80,8 @@ export function loadsOf(target: Target): ProcessLoad[] {
   return loads;
 }
 
-/** What full detail of these processes takes. `cores`: how many CPUs they are thought to use; by default as many as they could. */
-export function sizeOf(loads: readonly ProcessLoad[], options: Pick<RecordOptions, 'lanes' | 'rate' | 'stacks'>, cores?: number): Size {
+/** What full detail of these processes takes. `cores`: how many CPUs they are thought to use; by default as many as they could. `small`: with less stack copied. */
+export function sizeOf(loads: readonly ProcessLoad[], options: Pick<RecordOptions, 'lanes' | 'rate' | 'stacks'>, cores?: number, small = false): Size {
   const count = cpus().length;
   const threads = loads.reduce((sum, load) => sum + load.threads, 0);
   const events = options.lanes.reduce((sum, lane) => sum + (EVENTS[lane] ?? 0), 0);
@@ -88,7 +90,7 @@ export function sizeOf(loads: readonly ProcessLoad[], options: Pick<RecordOption
   const busy = cores ?? Math.min(threads, count);
   const switches = loads.reduce((sum, load) => sum + load.switches, 0);
   const sampled = options.lanes.includes('cpu') ? busy * options.rate * SAMPLE_BYTES[way] : 0;
-  const waitBytes = switches * SWITCH_BYTES[way];
+  const waitBytes = switches * SWITCH_BYTES[small && way === 'dwarf' ? 'small' : way];
   const bytes = sampled + (options.lanes.includes('off-cpu') ? waitBytes : 0);
   return { processes: loads.length, threads, files: threads * count * Math.max(1, events), bytes, waitBytes, switches, disk: bytes * PACKED * 3600 };
 }
@@ -97,14 +99,16 @@ export function isOverBudget(size: Size): boolean {
   return size.files > BUDGET.files || size.bytes > BUDGET.bytes || size.disk > BUDGET.disk;
 }
 
-/** Which processes get full detail: all of them within the budget, else one rank and one of its workers. */
+/** Which processes get full detail: all of them within the budget, if need be with smaller stacks; else one rank and one of its workers. */
 export function depthOf(loads: readonly ProcessLoad[], options: Pick<RecordOptions, 'lanes' | 'rate' | 'stacks'>): Depth {
   // What it used until now is the better guess than all that it could.
   const cores = Math.min(cpus().length, loads.reduce((sum, load) => sum + load.cores, 0));
   const whole = sizeOf(loads, options, cores);
-  if (loads.length < 2 || !isOverBudget(whole)) return { full: loads, light: [], whole };
+  if (!isOverBudget(whole)) return { full: loads, light: [], whole, small: false };
+  const small = whole.files <= BUDGET.files && !isOverBudget(sizeOf(loads, options, cores, true));
+  if (small || loads.length < 2) return { full: loads, light: [], whole, small };
   const full = chosen(loads);
-  return { full, light: loads.filter((load) => !full.includes(load)), whole };
+  return { full, light: loads.filter((load) => !full.includes(load)), whole, small };
 }
 
 /** One rank (the lowest one; where there are none the busiest process with what it started) and its busiest worker. */

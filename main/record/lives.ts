@@ -11,10 +11,12 @@ import type { LaneLife } from './lanes.ts';
 import { laneStatuses } from './lanes.ts';
 import { maskText } from './mask.ts';
 import type { Notices } from './notices.ts';
-import type { ProfilerRun } from './run.ts';
+import type { ProfilerRecord, ProfilerRun } from './run.ts';
 
-/** How long a profiler's stop may take before its processes are killed. */
+/** How long a profiler's stop may take without anything being written or decoded before its processes are killed, and in all. */
 const STOP_MS = 8000;
+const LONGEST_STOP_MS = 120_000;
+const LOOK_MS = 500;
 
 export interface LivesOptions {
   readonly choice: Choice;
@@ -34,10 +36,13 @@ export interface LivesOptions {
   /** One ended by itself, and nothing else is to come of it. */
   readonly ended: () => void;
   readonly changed: () => void;
+  /** Bytes that wait undecoded. */
+  readonly behind: () => number;
 }
 
 interface Life extends LaneLife {
   readonly detail: 'full' | 'light';
+  readonly record: ProfilerRecord;
   state: LaneLife['state'];
   error: string;
   running: Running | null;
@@ -127,15 +132,23 @@ export class Lives {
   async #setOne(kind: LaneKind, on: boolean): Promise<void> {
     const filling = this.#active().filter((life) => this.#fills(life, kind));
     if (!on && filling.length === 0) throw new UserError('lane', `the lane ${kind} is not being recorded`);
+    // A lane of which a part goes on is not off.
+    const lasting = on ? undefined : this.#lasting(filling, kind);
+    if (lasting !== undefined) throw new UserError('lane', `the lane ${kind} cannot be switched off: ${lasting.profiler.id} ${lasting.running?.goesOn === true ? 'takes it from its start to its end' : 'takes it with its other lanes'}`);
     const errors: unknown[] = [];
-    let switched = 0;
+    const done: Life[] = [];
     for (const life of filling) {
       try {
-        if (await this.#switch(life, kind, on)) switched++;
+        if (await this.#switch(life, kind, on)) done.push(life);
       } catch (error) {
         errors.push(error);
       }
     }
+    if (!on && errors.length > 0) {
+      for (const life of done) await this.#switch(life, kind, true).catch((error: unknown) => errors.push(error));
+      throw errors[0];
+    }
+    let switched = done.length;
     if (on && switched === 0) {
       const spare = this.#spare(kind);
       if (spare !== null) {
@@ -145,7 +158,7 @@ export class Lives {
     }
     if (switched === 0) {
       if (errors.length > 0) throw errors[0];
-      throw new UserError('lane', on ? this.#reason(kind) : `the lane ${kind} cannot be switched off by itself: its profiler takes it with the others`);
+      throw new UserError('lane', on ? this.#reason(kind) : `the lane ${kind} is not being recorded`);
     }
     if (on) this.#off.delete(kind);
     else this.#off.add(kind);
@@ -180,13 +193,23 @@ export class Lives {
   #switchable(kind: LaneKind): boolean {
     if (this.#stopping) return false;
     const filling = this.#active().filter((life) => this.#fills(life, kind));
-    if (filling.some((life) => life.running?.setLane !== undefined || this.#isAlone(life, kind))) return true;
+    if (this.#lasting(filling, kind) !== undefined) return false;
+    if (filling.some((life) => this.#canSwitch(life, kind))) return true;
     return !filling.some((life) => life.lanes.has(kind)) && this.#spare(kind) !== null;
+  }
+
+  /** One that takes the lane, whatever is asked of it. */
+  #lasting(filling: readonly Life[], kind: LaneKind): Life | undefined {
+    return filling.find((life) => life.lanes.has(kind) && !this.#canSwitch(life, kind));
+  }
+
+  #canSwitch(life: Life, kind: LaneKind): boolean {
+    return life.running?.setLane !== undefined || this.#isAlone(life, kind);
   }
 
   /** Whether it has this one lane, so that a pause of it is a pause of the lane. */
   #isAlone(life: Life, kind: LaneKind): boolean {
-    return life.lanes.size === 1 && life.lanes.has(kind);
+    return life.lanes.size === 1 && life.lanes.has(kind) && life.running?.goesOn !== true;
   }
 
   async #switch(life: Life, kind: LaneKind, on: boolean): Promise<boolean> {
@@ -226,7 +249,7 @@ export class Lives {
     const { file, run, notices } = this.#options;
     const record = { id: profiler.id, title: profiler.id, argv: [] as string[], exitCode: null as number | null, signal: null as number | null, error: '' };
     file.profilers.push(record);
-    const life: Life = { profiler, detail, lanes: new Set(lanes), state: 'starting', error: '', running: null, resting: false };
+    const life: Life = { profiler, detail, record, lanes: new Set(lanes), state: 'starting', error: '', running: null, resting: false };
     this.#lives.push(life);
     try {
       const running = await profiler.start(run.of(record, lanes, detail));
@@ -274,13 +297,35 @@ export class Lives {
   async #stopOne(life: Life): Promise<void> {
     const { notices } = this.#options;
     const { id } = life.profiler;
-    const patience = new Promise<'late'>((resolve) => { setTimeout(() => resolve('late'), STOP_MS).unref(); });
     try {
-      const result = await Promise.race([(life.running?.stop() ?? Promise.resolve()).then(() => 'stopped' as const), patience]);
-      if (result === 'late') notices.add({ id: `late-${id}`, level: 'warn', text: `${id} did not end within ${STOP_MS / 1000} s and was killed; its last samples may be missing.`, command: '' });
+      const stopped = (life.running?.stop() ?? Promise.resolve()).then(() => true);
+      if (await this.#within(life, stopped)) {
+        life.state = 'ended';
+        return;
+      }
+      stopped.catch(() => undefined);
+      const how = this.#options.run.written(life.record) === '' ? '; what it sent is kept' : ' and was killed; its last samples may be missing';
+      notices.add({ id: `late-${id}`, level: 'warn', text: `${id} did not end when it was asked to${how}.`, command: '' });
     } catch (error) {
       notices.add({ id: `stop-${id}`, level: 'warn', text: `${id} did not end cleanly: ${messageOf(error)}`, command: '' });
     }
     life.state = 'ended';
+  }
+
+  /** Whether a stop comes to its end: as long as its profiler writes or its bytes are decoded, it is waited for. */
+  async #within(life: Life, stopped: Promise<boolean>): Promise<boolean> {
+    const began = performance.now();
+    let before = '';
+    for (let at = began; performance.now() < Math.min(began + LONGEST_STOP_MS, at + STOP_MS);) {
+      let timer: NodeJS.Timeout | undefined;
+      const look = new Promise<false>((resolve) => { timer = setTimeout(() => resolve(false), LOOK_MS); });
+      const done = await Promise.race([stopped, look]);
+      clearTimeout(timer);
+      if (done) return true;
+      const now = `${this.#options.run.written(life.record)} ${this.#options.behind()}`;
+      if (now !== before) at = performance.now();
+      before = now;
+    }
+    return false;
   }
 }

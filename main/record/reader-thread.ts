@@ -24,8 +24,14 @@ interface Stream {
   spill: WriteStream | null;
   /** Bytes written to the spill file since it was last empty. */
   spilled: number;
+  /** Bytes that came so far. */
+  came: number;
   ended: boolean;
 }
+
+/** A FIFO that is to end still holds what its writer left in it: it ends when nothing came for so long, or after so many looks. */
+const STILL_MS = 50;
+const MOST_LOOKS = 100;
 
 /** `credit`: bytes that may be on their way to the decoder. */
 const { folder, credit: CREDIT } = workerData as { folder: string; credit: number };
@@ -46,7 +52,7 @@ main.on('message', (message: ToReader) => {
       return;
     case 'fifo': return openFifo(message.stream, message.path, message.spill);
     case 'window': return takeWindow(message);
-    case 'end': return end(streams.get(message.stream) ?? add(message.stream, null, ''));
+    case 'end': return endWhenStill(streams.get(message.stream) ?? add(message.stream, null, ''));
     case 'keepNothing':
       keep = false;
       return;
@@ -64,7 +70,7 @@ function hand(message: Handover, transfer: ArrayBuffer[] = []): void {
 
 function add(id: string, socket: Socket | null, spillPath: string): Stream {
   const raw = new RawStream(folder, id, (message) => say({ t: 'diskFailed', message }));
-  const stream: Stream = { id, raw, socket, spillPath, outstanding: 0, spill: null, spilled: 0, ended: false };
+  const stream: Stream = { id, raw, socket, spillPath, outstanding: 0, spill: null, spilled: 0, came: 0, ended: false };
   streams.set(id, stream);
   return stream;
 }
@@ -87,6 +93,7 @@ function openFifo(id: string, path: string, spillPath: string): void {
 
 function take(stream: Stream, chunk: Buffer): void {
   bytesRead += chunk.length;
+  stream.came += chunk.length;
   // Node hands out pieces of pooled buffers: the copy is what may be transferred and what zstd may hold on to.
   const bytes = new Uint8Array(chunk);
   if (keep && !stream.raw.write(bytes) && stream.socket !== null) {
@@ -137,6 +144,15 @@ function taken(given: Credit): void {
     if (stream.spill === null) truncateSync(stream.spillPath);
     if (stream.ended) hand({ t: 'end', stream: stream.id });
   });
+}
+
+function endWhenStill(stream: Stream, looks = 0): void {
+  if (stream.socket === null || stream.ended || looks >= MOST_LOOKS) return end(stream);
+  const { came } = stream;
+  setTimeout(() => {
+    if (stream.came === came) end(stream);
+    else endWhenStill(stream, looks + 1);
+  }, STILL_MS);
 }
 
 function end(stream: Stream): void {

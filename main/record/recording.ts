@@ -81,7 +81,7 @@ export class Recording {
     this.#decoder = new DecoderHost({ kind: 'live', zeroAt: parts.zeroAt, folder: this.folder, info: infoOf(this.#file), known: knownOf([...parts.watched, ...parts.light]) }, (event) => this.#hear(event));
     this.#streams = new Streams({ decoder: this.#decoder, folder: this.folder, scratch: join(this.folder, 'scratch'), onDiskFailed: (message) => this.#diskFailed(message) });
     this.#run = new ProfilerRun({
-      target: parts.request.target, options: parts.request.options, watched: parts.watched, light: parts.light, directory: parts.facts.directory, folder: this.folder,
+      target: parts.request.target, options: parts.request.options, watched: parts.watched, light: parts.light, small: parts.small, directory: parts.facts.directory, folder: this.folder,
       startedAt: parts.startedAt, terminal: parts.launched?.terminal ?? null, streams: this.#streams, decoder: this.#decoder,
       notice: (notice) => this.notice(notice), unnotice: (id) => this.unnotice(id),
       changed: () => {
@@ -92,7 +92,7 @@ export class Recording {
     });
     this.#lives = new Lives({
       choice: parts.choice, target: parts.request.target, options: parts.request.options, run: this.#run, file: this.#file, notices: this.#notices, prepared: parts.prepared, light: parts.light.length > 0,
-      stands: () => this.#stands(), failed: (message) => { this.#error ||= message; }, ended: () => this.#profilerEnded(),
+      stands: () => this.#stands(), failed: (message) => { this.#error ||= message; }, ended: () => this.#profilerEnded(), behind: () => this.#behind,
       changed: () => {
         this.#saveSoon();
         this.#emit('status');

@@ -50,6 +50,8 @@ export interface Parts {
   readonly prepared: readonly string[];
   /** Processes of the target that get light detail; they are not in `watched`. */
   readonly light: readonly Watched[];
+  /** See Run.small. */
+  readonly small: boolean;
 }
 
 /** The processes of an attach as they are now, with their children where asked; those that are gone are left out. */

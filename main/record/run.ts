@@ -4,6 +4,7 @@ import type { LaneKind } from '#core/model/lane';
 import type { MarkFacts, TrackFacts } from '#core/model/profile';
 import type { Notice, RecordOptions, Target } from '#core/protocol/api';
 import { isAlive, startOf } from '../processes/identity.ts';
+import { writtenBy } from '../processes/proc.ts';
 import { LIGHT_HZ } from '../profilers/profiler.ts';
 import type { Run, StreamFacts, Terminal, Watched } from '../profilers/profiler.ts';
 import type { DecoderHost } from './decoder-host.ts';
@@ -24,6 +25,7 @@ export interface RunOptions {
   readonly options: RecordOptions;
   readonly watched: readonly Watched[];
   readonly light: readonly Watched[];
+  readonly small: boolean;
   readonly directory: string;
   readonly folder: string;
   readonly startedAt: number;
@@ -47,6 +49,8 @@ export class ProfilerRun {
   readonly costly = new Set<number>();
   /** Children that a crash of ours would leave behind. */
   readonly children: { pid: number; start: number }[] = [];
+  /** Children by what recording.json says of their profiler. */
+  readonly #own = new Map<ProfilerRecord, Set<number>>();
   readonly #options: RunOptions;
   readonly #threadListeners = new Set<(pid: number, tid: number) => void>();
 
@@ -73,9 +77,9 @@ export class ProfilerRun {
 
   /** The run as one profiler sees it, with the lanes that are asked of it; `detail` says for which processes. */
   of(record: ProfilerRecord, lanes: readonly LaneKind[], detail: 'full' | 'light'): Run {
-    const { directory, folder, streams, decoder, notice, unnotice } = this.#options;
+    const { directory, small, folder, streams, decoder, notice, unnotice } = this.#options;
     return {
-      ...this.#whom(lanes, detail), directory,
+      ...this.#whom(lanes, detail), small, directory,
       scratch: join(folder, 'scratch'),
       pty: (title, argv, environment) => this.#pty(record, title, argv, environment ?? {}),
       fifo: (facts: StreamFacts) => { record.title = facts.title; return streams.fifo(streams.named(facts)); },
@@ -105,6 +109,11 @@ export class ProfilerRun {
     };
   }
 
+  /** What a profiler's processes that still run have written, as a text that changes with it; '' where none runs. */
+  written(record: ProfilerRecord): string {
+    return [...this.#own.get(record) ?? []].map((pid) => `${pid}: ${writtenBy(pid) ?? '-'}`).join(' ');
+  }
+
   /** Ends every child that is still there. */
   async endChildren(): Promise<void> {
     const left = () => this.children.filter((child) => isAlive(child));
@@ -126,12 +135,15 @@ export class ProfilerRun {
     const child = { pid: terminal.pid, start: startOf(terminal.pid) ?? 0 };
     this.children.push(child);
     this.costly.add(terminal.pid);
+    const own = this.#own.get(record) ?? new Set<number>();
+    this.#own.set(record, own.add(terminal.pid));
     void terminal.done.then((end) => {
       record.exitCode = end.code;
       record.signal = end.signal;
       const at = this.children.indexOf(child);
       if (at >= 0) this.children.splice(at, 1);
       this.costly.delete(terminal.pid);
+      own.delete(terminal.pid);
       this.#options.changed();
     });
     this.#options.changed();

@@ -253,7 +253,7 @@ describe('depth follows size', () => {
     expect(depth.light).toHaveLength(loads.length - 2);
     const text = lightText(depth, true);
     expect(text).toMatch(/^All 41 processes in full would take [\d\u2009]+ perf files, [\d.]+ MB a second/);
-    expect(text).toContain('Rank 0 and its busiest worker (3,040 threads) are recorded in full. The other 39 processes are recorded lightly: Python stacks 20 times a second, and CPU and memory over time.');
+    expect(text).toContain('Rank 0 and its busiest worker (3 040 threads) are recorded in full. The other 39 processes are recorded lightly: Python stacks 20 times a second, and CPU and memory over time.');
     expect(lightText(depth, false)).toContain('lightly: CPU and memory over time.');
   });
   test('without ranks the busiest tree; a single process is never light', () => {
