@@ -2,8 +2,9 @@ import type { Lane } from '#core/model/lane';
 import type { Track } from '#core/model/profile';
 import { isHeld } from './memory.ts';
 
-/** Bins begin this wide, in ns; they double when there are too many. */
+/** Bins begin this wide, in ns; they double when there are too many. Times of a GPU are no samples: a trace of 5 ms has a shape too. */
 const FIRST_BIN = 5e6;
+const FINE_BIN = 1e3;
 const MOST_BINS = 16_384;
 
 /**
@@ -15,7 +16,7 @@ const MOST_BINS = 16_384;
  */
 export class LaneStrip {
   readonly lane: Lane;
-  #binNs = FIRST_BIN;
+  #binNs: number;
   #bins = new Float64Array(1024);
   #length = 0;
   #chunk = 0;
@@ -24,6 +25,8 @@ export class LaneStrip {
   #clears: number;
   /** The line is the sum of all bins up to a moment. */
   readonly held: boolean;
+  /** Its rows are exact and short: bins are as narrow as there is room for. */
+  readonly fine: boolean;
   /** Sum of the bins before each, as far as it is known. */
   #sums = new Float64Array(1);
   #summed = 0;
@@ -34,6 +37,8 @@ export class LaneStrip {
   constructor(lane: Lane) {
     this.lane = lane;
     this.held = isHeld(lane);
+    this.fine = lane.intervals && (lane.kind === 'cuda' || lane.kind === 'gpu-idle');
+    this.#binNs = this.fine ? FINE_BIN : FIRST_BIN;
     this.#clears = lane.clears;
     this.update();
   }

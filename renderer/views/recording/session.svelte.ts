@@ -329,7 +329,7 @@ export class Session {
       const own = kind === pane.kind ? pane : this.panes.find((one) => one.kind === kind && this.shown.includes(one)) ?? this.panes.find((one) => one.kind === kind) ?? this.#unseenPane(kind);
       // What is on screen took its rows with this tick already.
       if (!this.shown.includes(own)) own.tree?.update();
-      return { kind, title: measureWord(this.profile, own.lane, own.moment) ?? (kind === 'other' ? kindTitle(this.profile, kind, own.lane) : cardTitle(kind)), tree: own.tree, row: own.rowOf(fn) };
+      return { kind, title: kind === 'gpu-memory' ? cardTitle(kind) : measureWord(this.profile, own.lane, own.moment) ?? (kind === 'other' ? kindTitle(this.profile, kind, own.lane) : cardTitle(kind)), tree: own.tree, row: own.rowOf(fn) };
     });
   }
 

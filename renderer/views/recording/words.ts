@@ -3,7 +3,7 @@ import { assertNever } from '#core/errors';
 import type { Phase } from '#core/protocol/api';
 import type { FunctionKind } from '#core/model/tables';
 import type { Transform } from '#core/analyze/view';
-import { formatDate } from '#core/analyze/format';
+import { formatDate, formatTime } from '#core/analyze/format';
 import { clockTime, weekday } from '../../parts/format.ts';
 
 export function phaseWord(phase: Phase): string {
@@ -62,10 +62,11 @@ export function dateText(at: number): string {
   return `${weekday(at)} ${formatDate(at)}, ${clockTime(at)}`;
 }
 
-/** `42.6 s`, `3 min 12 s`, `1 h 05 min`; '' for nothing. */
+/** `4.87 ms`, `42.6 s`, `3 min 12 s`, `1 h 05 min`; '' for nothing. */
 export function durationText(ns: number): string {
   if (ns <= 0) return '';
   const seconds = ns / 1e9;
+  if (seconds < 1) return formatTime(ns);
   if (seconds < 60) return `${seconds >= 10 ? seconds.toFixed(1) : seconds.toFixed(2)} s`;
   const whole = Math.round(seconds);
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;

@@ -62,8 +62,8 @@ export class TimelineTracks {
     for (const one of rates) lane('allocated', one, rates.length > 1 ? `Allocated, ${one.name}` : one.name === 'perf mmap' ? 'Mapped' : 'Allocated', 'memory', 'bytes/s');
     const faults = of('faults').at(0);
     lane('faults', faults, 'Page faults', 'memory', '/s');
-    lane('cuda', most(of('cuda')), 'GPU busy', 'cuda', 'streams');
-    lane('gpu-idle', of('gpu-idle').at(0), 'GPU idle', 'cuda', 'GPUs');
+    lane('cuda', most(of('cuda')), 'GPU streams', 'cuda', '');
+    lane('gpu-idle', of('gpu-idle').at(0), 'GPUs idle', 'cuda', '');
     for (const one of of('gpu-memory', (other) => other.name.endsWith(' held'))) lane('gpu-memory', one, 'GPU held', 'cuda', 'bytes');
 
     for (const track of profile.tracks) {
@@ -88,7 +88,7 @@ export class TimelineTracks {
     const at = strip;
     const known = at.held ? end : Math.min(end, Math.max(at.end, end - TRAILS));
     return {
-      id: place === 'held' || place === 'allocated' ? `${place} ${lane.name}` : place, name, colour, lane: lane.kind, unit, top: at.held ? at.largest * 1.15 : scaleTop(at.largestOver(NARROWEST)),
+      id: place === 'held' || place === 'allocated' ? `${place} ${lane.name}` : place, name, colour, lane: lane.kind, unit, top: at.held ? at.largest * 1.15 : scaleTop(at.largestOver(at.fine ? Math.min(NARROWEST, end / 400) : NARROWEST)),
       steps: (from, span, count) => stepped(at, from, span, count, known),
       mean: (from, to) => (from >= known ? NaN : at.mean(from, Math.min(to, known))),
       latest: () => (at.held ? at.mean(known, known + 1) : at.mean(Math.max(0, known - 1e9), known)),
@@ -132,7 +132,7 @@ function ofTrack(track: Track, name: string, colour: TrackColour, end: number): 
 function stepped(strip: LaneStrip, from: number, span: number, count: number, until: number): Float64Array {
   const values = new Float64Array(count).fill(NaN);
   const pixel = span / count;
-  const width = strip.held ? pixel : Math.max(NARROWEST, pixel * 3);
+  const width = strip.held ? pixel : strip.fine ? pixel * 3 : Math.max(NARROWEST, pixel * 3);
   let at = -1;
   let value = NaN;
   for (let x = 0; x < count; x++) {
@@ -164,6 +164,7 @@ export function valueText(value: number, unit: string): string {
     case 'bytes/s': return `${formatMemory(value)}/s`;
     case 'ns': return formatTime(value);
     case '%': return `${Math.round(value)} %`;
+    case '': return value >= 99.5 ? formatCount(value) : value.toFixed(1);
     default: return `${value >= 99.5 ? formatCount(value) : value.toFixed(1)} ${unit}`;
   }
 }
