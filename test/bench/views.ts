@@ -54,7 +54,9 @@ export async function views(): Promise<Figure[]> {
   const build = await timed(3, () => { layout(new CallTree(profile, lanes[0], EVERYTHING, false), VIEWPORT, boxes); });
   figures.push({ what: `build a tree of 1 M samples, ${profile.stacks.length} stack rows, and lay it out`, value: ms(median(build)), aim: '' });
 
-  const ranges = await timed(15, (run) => {
+  // The window shows all four before a range is dragged in them.
+  for (const lane of lanes) new CallTree(profile, lane, EVERYTHING, false).release();
+  const ranges = await timed(30, (run) => {
     for (const lane of lanes) {
       const tree = new CallTree(profile, lane, { ...EVERYTHING, ranges: [[run * 1e9, 5e10 + run * 1e9]] }, false);
       layout(tree, VIEWPORT, boxes);
