@@ -70,7 +70,10 @@ function marksOf(profile: Profile): { kind: string; count: number }[] {
 function processesText(profile: Profile): string {
   const count = profile.processes.length;
   if (count === 0) return '';
-  const names = Array.from({ length: Math.min(count, 6) }, (_, row) => `${profile.processes.nameOf(row as never)} (${profile.processes.pid.get(row)})`);
+  const names = Array.from({ length: Math.min(count, 6) }, (_, row) => {
+    const rank = profile.processes.rank.get(row);
+    return `${profile.processes.nameOf(row as never)} (${profile.processes.pid.get(row)}${rank < 0 ? '' : `, rank ${rank}`})`;
+  });
   return `${formatCount(count)}: ${names.join(', ')}${count > 6 ? ', …' : ''}`;
 }
 

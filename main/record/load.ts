@@ -18,6 +18,7 @@ import { knownBefore } from './known-process.ts';
 import type { DecoderEvent, DecoderJob } from './messages.ts';
 import { streamFiles } from './raw-stream.ts';
 import { importTogether } from './together.ts';
+import { tellAsBefore } from './told-before.ts';
 import { unpacked } from './unpack.ts';
 import { WindowReader } from './windows.ts';
 
@@ -101,8 +102,8 @@ async function decodeAgain(profile: Profile, folder: string, emit: (event: Decod
     }
     decoders.finish();
     decoders.close();
-    // perf's decoder reads in a live interpreter's memory which function runs; what py-spy saw is all that is left of it.
-    if (before.lanes.some((lane) => lane.pythonMerged > 0)) profile.info.notes.push('Decoded again: which Python function ran is told by py-spy alone, because the memory of the program is gone.');
+    // perf's decoder reads in a live interpreter's memory which function runs. That is gone; what it said is not.
+    if (tellAsBefore(profile, before) > 0) profile.info.notes.push('Decoded again: where the memory of the program told which Python function ran, it is shown as it was told then.');
     for (const track of before.tracks) {
       const copy = profile.tracks[profile.addTrack({ name: track.name, unit: track.unit, scale: track.scale })];
       copy.time.append(track.time.view());

@@ -59,13 +59,19 @@ function shares(profile: Profile): { of: (name: string) => number; under: (calle
 }
 
 test.skipIf(missing.length > 0)('the shares of Python functions are those of the program', async () => {
-  const profile = await openRecording(await record('known_shares.py', 900));
+  const folder = await record('known_shares.py', 900);
+  const profile = await openRecording(folder);
   const { of, merged } = shares(profile);
   console.log(`hot ${of('hot').toFixed(1)} %, warm ${of('warm').toFixed(1)} % (75 and 25)`);
   expect(merged).toBeGreaterThan(75);
   expect(Math.abs((100 * of('hot')) / (of('hot') + of('warm')) - 75)).toBeLessThan(8);
   // The stack begins natively and goes on in Python.
   expect(of('_PyEval_EvalFrameDefault')).toBeLessThan(25);
+  // The program is gone, and with it the memory that told some of its functions.
+  const again = loadProfile({ kind: 'decode', path: folder }, () => undefined);
+  await again.run();
+  const second = shares(again.profile);
+  for (const name of ['hot', 'warm']) expect([name, Math.abs(second.of(name) - of(name)) < 4]).toEqual([name, true]);
 });
 
 test.skipIf(missing.length > 0)('native functions stand below the Python function that called them; decoded again it is the same', async () => {
