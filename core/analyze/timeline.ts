@@ -38,7 +38,7 @@ export class LaneStrip {
     this.lane = lane;
     this.held = isHeld(lane);
     this.fine = lane.intervals && (lane.kind === 'cuda' || lane.kind === 'gpu-idle');
-    this.#binNs = this.fine ? FINE_BIN : FIRST_BIN;
+    this.#binNs = this.fine || lane.kind === 'gpu-memory' ? FINE_BIN : FIRST_BIN;
     this.#clears = lane.clears;
     this.update();
   }

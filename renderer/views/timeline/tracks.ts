@@ -1,6 +1,7 @@
 // Which lines the timeline can draw: one a lane and one a resource, in their order. Keeps the sums of lanes between two ticks.
 import { formatCount, formatMemory, formatTime } from '#core/analyze/format';
 import { LaneStrip, trackLatest, trackMean, trackSteps, trackTop } from '#core/analyze/timeline';
+import { isHeld } from '#core/analyze/memory';
 import { isNotWaiting } from '#core/analyze/words';
 import type { ProcessId } from '#core/model/ids';
 import { NO_PROCESS } from '#core/model/ids';
@@ -47,7 +48,10 @@ export class TimelineTracks {
   of(profile: Profile, end: number): TimelineTrack[] {
     const placed: Placed[] = [];
     const lane = (place: Place, one: Lane | undefined, name: string, colour: TrackColour, unit: string): void => {
-      if (one !== undefined) placed.push({ place, track: this.#ofLane(profile, one, place, name, colour, unit, end) });
+      if (one === undefined) return;
+      const track = this.#ofLane(profile, one, place, name, colour, unit, end);
+      // Of memory that was never held there is no line: only frees of what came before.
+      if (track.top > 0 || !isHeld(one)) placed.push({ place, track });
     };
     const of = (kind: Lane['kind'], fits: (lane: Lane) => boolean = () => true): Lane[] => profile.lanes.filter((one) => one.kind === kind && one.rows > 0 && fits(one));
     const cpu = most(of('cpu'));
