@@ -45,6 +45,22 @@ test('a file of another program opens, plain or packed, and can be saved as a re
   await expect(client.request('export', { profile: body.profiles[0].id, format: 'docx', view: FIRST_VIEW, picture: FIRST_PICTURE })).rejects.toThrow(/no export of the kind docx/);
 });
 
+test('files of a command line: traces of the ranks of one job as one profile, others one by one', async () => {
+  const trace = (rank: number) => JSON.stringify({
+    schemaVersion: 1, deviceProperties: [], distributedInfo: { rank, world_size: 2 }, traceEvents: [{ ph: 'X', cat: 'cpu_op', name: 'aten::add', pid: 4, tid: 4, ts: 100, dur: 20, args: {} }],
+  });
+  const paths = [join(home, 'rank0.json'), join(home, 'rank1.json'), join(home, 'a.folded')];
+  for (const [n, path] of paths.entries()) writeFileSync(path, n < 2 ? trace(n) : FOLDED);
+  const failures: unknown[] = [];
+  await workbench.openFiles(paths.slice(0, 2), (error) => failures.push(error));
+  await workbench.openFiles([paths[0], paths[2], join(home, 'none')], (error) => failures.push(error));
+  const { body } = await client.request('profiles', {});
+  expect(body.profiles.map((row) => row.title)).toEqual(['rank0.json and rank1.json', 'rank0.json', 'a.folded']);
+  expect(failures.map(String)).toEqual([expect.stringContaining('there is no file')]);
+  const { profile } = await pull(client, body.profiles[0].id, ENDED);
+  expect([...profile.processes.rank.view()].sort()).toEqual([0, 1]);
+});
+
 test('what cannot be opened is refused in one line, and nothing stays open', async () => {
   await expect(client.request('open', { source: { kind: 'path', path: join(home, 'none') } })).rejects.toThrow(/there is no file/);
   await expect(client.request('open', { source: { kind: 'path', path: home } })).rejects.toThrow(/is a directory/);

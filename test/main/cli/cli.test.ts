@@ -50,7 +50,7 @@ describe('help, version, completion', () => {
 
 describe('wrong usage is 2, with one line', () => {
   test.each([
-    [['--nonsense'], /unknown option --nonsense/], [['top'], /one FILE/], [['top', 'x', '--by', 'size'], /self, total/], [['top', 'a', 'b'], /one FILE/],
+    [['--nonsense'], /unknown option --nonsense/], [['top'], /which file/], [['top', 'x', '--by', 'size'], /self, total/],
     [['top', 'x', '--limit', '0'], /--limit 0/], [['top', 'x', '--limit', 'many'], /no number/], [['convert', 'x'], /-o OUT is missing/],
     [['convert', 'x', '-o', 'y.html'], /\.html cannot be written yet.*\.folded/], [['convert', 'x', '-o', 'y.xyz'], /its ending chooses/], [['convert', 'x', '-o'], /--output needs a value/],
     [['convert', 'x', '-o', 'y.png', '--scale', '9'], /at most 4/], [['convert', 'x', '-o', 'y.png', '--theme', 'pink'], /light, dark/],
