@@ -154,7 +154,9 @@ function findRows(what: string, wanted: string, length: number, numberAt: (row: 
 function findLane(profile: Profile, wanted: string): Lane {
   const lanes = profile.lanes;
   const kind = LANE_KINDS.find((one) => one === wanted);
-  const lane = lanes.find((one) => one.name === wanted) ?? (kind === undefined ? null : usualLane(profile, kind)) ?? lanes.find((one) => one.kind === wanted);
+  const lane = lanes.find((one) => one.name === wanted) ?? (kind === undefined ? null : usualLane(profile, kind)) ?? lanes.find((one) => one.kind === wanted)
+    // Page faults are what is known of memory where nothing more was allowed.
+    ?? (kind === 'memory' ? usualLane(profile, 'faults') ?? undefined : undefined);
   if (lane === undefined) {
     throw new UserError('no-lane', `this profile has no lane "${wanted}"`, { hint: `It has: ${lanes.map((one) => (one.name === one.kind ? one.kind : `${one.kind} (${one.name})`)).join(', ') || 'none'}.` });
   }

@@ -65,7 +65,7 @@ export function memoryLanes(input: MemoryInput): number {
     const filled = rows[kind];
     if (filled === null) continue;
     filled.allocated.flush(laneOf(input, kind, 'torch'), input.shift);
-    filled.held.flush(laneOf(input, kind, 'torch held'), input.shift);
+    if (filled.held.length > 0) filled.held.flush(laneOf(input, kind, 'torch held'), input.shift);
   }
   return unknown;
 }
@@ -80,6 +80,8 @@ function deviceRows(input: MemoryInput, order: Int32Array, to: { readonly alloca
   const before = profile.stacks.intern(NO_STACK, profile.frames.source(profile.functions.intern({ name: '[allocated before the trace]', kind: 'marker' })));
   let unknown = 0;
   let unknownBytes = 0;
+  // Some older traces do not name blocks: which of them a free gives back, and so what is held, is not told.
+  const named = order.some((at) => !Number.isNaN(events.address.get(at)));
   for (const at of order) {
     const thread = input.threads[events.thread.get(at)];
     const time = events.time.get(at);
@@ -88,10 +90,11 @@ function deviceRows(input: MemoryInput, order: Int32Array, to: { readonly alloca
     if (bytes >= 0) {
       const stack = stackOf(at);
       to.allocated.push(time, 0, thread, stack, bytes);
-      to.held.push(time, 0, thread, stack, bytes, 1);
+      if (named) to.held.push(time, 0, thread, stack, bytes, 1);
       if (!Number.isNaN(address)) live.set(address, { bytes, stack });
       continue;
     }
+    if (!named) continue;
     const block = Number.isNaN(address) ? undefined : live.get(address);
     if (block?.bytes === -bytes) {
       live.delete(address);
@@ -102,6 +105,7 @@ function deviceRows(input: MemoryInput, order: Int32Array, to: { readonly alloca
       to.held.push(time, 0, thread, before, bytes, -1);
     }
   }
+  if (!named) return 0;
   const first = order[0];
   const sum = events.allocated.get(first);
   // Without the allocator's sum: at least what was freed since.
