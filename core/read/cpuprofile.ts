@@ -4,9 +4,10 @@ import { ns } from '#core/model/ids';
 import type { Profile } from '#core/model/profile';
 import type { ChunkDecoder, Match, ReadContext, StreamFormat } from './format.ts';
 import { headText } from './json-head.ts';
-import { asArray, isObject, JsonCollector, parseJson } from './json.ts';
+import { asArray, isObject } from './json.ts';
 import { V8Frames } from './v8/call-frame.ts';
 import { readCpuProfile } from './v8/cpu-profile.ts';
+import { V8JsonFile } from './v8/json-file.ts';
 import { idleWords } from './v8/words.ts';
 
 export const cpuProfile: StreamFormat = {
@@ -28,34 +29,29 @@ function matchCpuProfile(head: Uint8Array): Match {
 
 class CpuProfileDecoder implements ChunkDecoder {
   #profile: Profile;
-  #name: string;
-  #json = new JsonCollector();
+  #file: V8JsonFile;
 
   constructor(profile: Profile, context: ReadContext) {
     this.#profile = profile;
-    this.#name = context.name;
-    profile.info.format = 'cpuprofile';
-    profile.info.title ||= context.name;
-    profile.info.tool = 'V8';
-    profile.touch();
+    this.#file = new V8JsonFile(profile, context, 'cpuprofile');
   }
 
   push(chunk: Uint8Array): void {
-    this.#json.push(chunk);
+    this.#file.push(chunk);
   }
 
   end(): void {
     const profile = this.#profile;
-    const file = parseJson(this.#json.text(), this.#name);
-    const inner = isObject(file) && isObject(file['profile']) ? file['profile'] : file;
+    const { name } = this.#file;
+    const inner = this.#file.value();
     const read = readCpuProfile(inner, profile, new V8Frames(profile, ''));
     if (read === null) {
       const nodes = isObject(inner) ? asArray(inner['nodes']).length : 0;
-      throw new UserError('no-samples', nodes === 0 ? `${this.#name} has no "nodes": it is no CPU profile of V8` : `${this.#name} has ${nodes} calls and no sample of any of them`);
+      throw new UserError('no-samples', nodes === 0 ? `${name} has no "nodes": it is no CPU profile of V8` : `${name} has ${nodes} calls and no sample of any of them`);
     }
     const lane = profile.lanes[profile.addLane({ kind: 'cpu', unit: 'ns', name: 'v8', source: 'V8 CPU profiler, .cpuprofile file' })];
     // The operating system's numbers are not in the file; `CPU.20260101.120000.PID.TID.SEQ.cpuprofile` has them in its name.
-    const ids = /\.(\d{1,9})\.(\d{1,9})\.\d+\.cpuprofile$/.exec(this.#name);
+    const ids = /\.(\d{1,9})\.(\d{1,9})\.\d+\.cpuprofile$/.exec(name);
     const pid = ids === null ? 0 : Number(ids[1]);
     const thread = profile.threads.add({ process: profile.processes.add({ pid, name: 'JavaScript' }), tid: pid, name: ids === null || ids[2] === '0' ? 'main thread' : `worker ${ids[2]}` });
     let idle = 0;

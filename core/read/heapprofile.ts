@@ -5,9 +5,9 @@ import { ns } from '#core/model/ids';
 import type { Profile } from '#core/model/profile';
 import type { ChunkDecoder, Match, ReadContext, StreamFormat } from './format.ts';
 import { headText } from './json-head.ts';
-import { isObject, JsonCollector, parseJson } from './json.ts';
 import { V8Frames } from './v8/call-frame.ts';
 import { readHeapProfile } from './v8/heap-profile.ts';
+import { V8JsonFile } from './v8/json-file.ts';
 
 export const heapProfile: StreamFormat = {
   id: 'heapprofile',
@@ -26,31 +26,26 @@ function matchHeapProfile(head: Uint8Array): Match {
 
 class HeapProfileDecoder implements ChunkDecoder {
   #profile: Profile;
-  #name: string;
-  #json = new JsonCollector();
+  #file: V8JsonFile;
 
   constructor(profile: Profile, context: ReadContext) {
     this.#profile = profile;
-    this.#name = context.name;
-    profile.info.format = 'heapprofile';
-    profile.info.title ||= context.name;
-    profile.info.tool = 'V8';
-    profile.touch();
+    this.#file = new V8JsonFile(profile, context, 'heapprofile');
   }
 
   push(chunk: Uint8Array): void {
-    this.#json.push(chunk);
+    this.#file.push(chunk);
   }
 
   end(): void {
     const profile = this.#profile;
-    const file = parseJson(this.#json.text(), this.#name);
-    const inner = isObject(file) && isObject(file['profile']) ? file['profile'] : file;
+    const { name } = this.#file;
+    const inner = this.#file.value();
     const read = readHeapProfile(inner, profile, new V8Frames(profile, ''));
-    if (read === null) throw new UserError('not-heapprofile', `${this.#name} has no tree of calls under "head": it is no sampling heap profile of V8`);
+    if (read === null) throw new UserError('not-heapprofile', `${name} has no tree of calls under "head": it is no sampling heap profile of V8`);
     let total = 0;
     for (const bytes of read.bytes) total += bytes;
-    if (total === 0) throw new UserError('no-samples', `${this.#name} holds no allocation that was still alive when it was written`);
+    if (total === 0) throw new UserError('no-samples', `${name} holds no allocation that was still alive when it was written`);
     const lane = profile.lanes[profile.addLane({ kind: 'memory', unit: 'bytes', name: 'v8 heap held', source: 'V8 sampling heap profiler, .heapprofile file' })];
     const process = profile.processes.add({ pid: 0, name: 'JavaScript' });
     const thread = profile.threads.add({ process, tid: 0, name: 'JavaScript heap' });

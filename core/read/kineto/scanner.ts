@@ -8,7 +8,7 @@ import { ByteTable } from '../byte-table.ts';
 import { Digits } from './digits.ts';
 import type { TraceSink } from './event.ts';
 import { TraceEvent } from './event.ts';
-import { ARG_KEYS, eventKey, known, unescaped, wordsOf } from './words.ts';
+import { ARG_KEYS, eventKey, known, pastSpace, unescaped, wordsOf } from './words.ts';
 
 /** An event longer than this is damage, not an event. */
 const MOST_EVENT = 16 * 1024 * 1024;
@@ -317,7 +317,7 @@ export class TraceScanner {
     const event = this.#event;
     let at = start + 1;
     for (;;) {
-      while (at < length && (bytes[at] === 32 || bytes[at] === COMMA || (bytes[at] >= 9 && bytes[at] <= 13))) at++;
+      at = pastSpace(bytes, at, length);
       if (at >= length) return INCOMPLETE;
       if (bytes[at] === CLOSE) return at + 1;
       at = this.#keyAt(at);
@@ -346,7 +346,7 @@ export class TraceScanner {
     const event = this.#event;
     let at = start + 1;
     for (;;) {
-      while (at < length && (bytes[at] === 32 || bytes[at] === COMMA || (bytes[at] >= 9 && bytes[at] <= 13))) at++;
+      at = pastSpace(bytes, at, length);
       if (at >= length) return INCOMPLETE;
       if (bytes[at] === CLOSE) return at + 1;
       at = this.#keyAt(at);

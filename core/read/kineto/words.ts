@@ -91,3 +91,10 @@ export const CATEGORIES: readonly (readonly [string, CategoryKind])[] = [
   ['gpu_user_annotation', 'known'], ['cuda_sync', 'known'], ['cuda_event', 'known'], ['cuda_profiler_range', 'known'],
   ['ac2g', 'known'], ['async_cpu_to_gpu', 'known'], ['async_gpu', 'known'], ['async', 'known'], ['async_cpu', 'known'],
 ];
+
+/** The first byte from `start` on, and before `end`, that is neither space nor comma; `end` where there is none. */
+export function pastSpace(bytes: Uint8Array, start: number, end: number): number {
+  let at = start;
+  while (at < end && (bytes[at] === 0x20 || bytes[at] === 0x2c || (bytes[at] >= 9 && bytes[at] <= 13))) at++;
+  return at;
+}
